@@ -1,0 +1,46 @@
+# Two commands do everything: `make demo` and `make test`. Both make the virtual environment first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# One thread a process: the tests run side by side, and the figures of a benchmark mean one core.
+export OMP_NUM_THREADS ?= 1
+export TOKENIZERS_PARALLELISM ?= false
+export HF_HUB_OFFLINE ?= 1
+
+.PHONY: demo test proof bench lint format reference clean
+
+demo: $(STAMP)
+	$(BIN)/governance demo --folder demo-output
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/line.py
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Trains the shipped weights again, from nothing. Takes about an hour.
+reference: $(STAMP)
+	$(BIN)/python -m governance_adapters.reference.train --out reference-model
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[all]' --group dev
+	# It requires the OpenCV that needs system libraries of a desktop; the headless one is here already.
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps invisible-watermark
+	touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) demo-output

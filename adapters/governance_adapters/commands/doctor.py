@@ -1,0 +1,143 @@
+"""`governance doctor`: every part of the installation tried, and how to mend what does not work."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import typer
+from rich.text import Text
+
+from governance.errors import GovernanceError
+from governance_adapters.commands.output import JsonFlag, out, print_json
+from governance_adapters.marking.c2pa import C2paSigner
+from governance_adapters.marking.encoding import ImageEncoder
+from governance_adapters.marking.keys import KeyFolder
+from governance_adapters.settings import Settings
+from governance_adapters.storage.vault import FsspecVault
+from governance_adapters.wiring import (
+    INIT_REMEDY,
+    open_detectors,
+    open_ledger,
+    open_policy,
+    open_signer,
+    open_watermarker,
+)
+
+SAMPLE_SIDE = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one part said when it was tried."""
+
+    part: str
+    sound: bool
+    detail: str
+
+
+def doctor(as_json: JsonFlag = False) -> None:
+    """Try every part - settings, keys, policy, detectors, watermark, ledger, vault - and say how to mend it."""
+    findings = examine()
+    if as_json:
+        print_json([{"part": f.part, "sound": f.sound, "detail": f.detail} for f in findings])
+    for finding in () if as_json else findings:
+        mark = Text("  ok    " if finding.sound else "  FAILS ", style="green" if finding.sound else "red")
+        out.print(mark.append(f"{finding.part:<12}", style="bold").append(finding.detail, style="not bold"))
+    raise typer.Exit(0 if all(finding.sound for finding in findings) else 1)
+
+
+def examine() -> list[Finding]:
+    """Every part, tried one by one; a broken one does not keep the others from being tried."""
+    try:
+        settings = Settings.load()
+    except GovernanceError as error:
+        return [Finding("settings", sound=False, detail=str(error))]
+    parts: dict[str, Callable[[Settings], str]] = {
+        "settings": lambda s: f"home is {s.home}",
+        "keys": _keys,
+        "policy": _policy,
+        "detectors": _detectors,
+        "watermark": _watermark,
+        "signer": _signer,
+        "ledger": _ledger,
+        "vault": _vault,
+        "model": _model,
+    }
+    return [_tried(name, part, settings) for name, part in parts.items()]
+
+
+def _tried(name: str, part: Callable[[Settings], str], settings: Settings) -> Finding:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return Finding(name, sound=True, detail=part(settings))
+    except GovernanceError as error:
+        return Finding(name, sound=False, detail=str(error))
+    except ImportError as error:
+        return Finding(name, sound=False, detail=f"{error}. Install the extra that brings it, or `all`.")
+
+
+def _keys(settings: Settings) -> str:
+    keys = KeyFolder(settings.keys_path).load()
+    authority = "INSECURE development authority: replace it before anything matters" if keys.insecure else "your own"
+    return f"log {keys.log.key.name}, watermark key {keys.mark.key_id}, authority: {authority}"
+
+
+def _policy(settings: Settings) -> str:
+    return f"bundle revision {open_policy(settings).bundle_revision}"
+
+
+def _detectors(settings: Settings) -> str:
+    grey = np.full((SAMPLE_SIDE, SAMPLE_SIDE, 3), 128, np.uint8)
+    scores = [f"{d.name} scored {len(d.detect([grey])[0])} labels" for d in open_detectors(settings)]
+    if not scores:
+        raise GovernanceError("No detector is configured.", remedy="Set `detectors`, for instance to ['nsfw'].")
+    return ", ".join(scores)
+
+
+def _watermark(settings: Settings) -> str:
+    key = KeyFolder(settings.keys_path).mark()
+    marker, encoder = open_watermarker(settings.watermark, key), ImageEncoder()
+    ramp = np.linspace(40, 215, SAMPLE_SIDE, dtype=np.uint8)
+    sample = np.stack(np.broadcast_arrays(ramp[:, None], ramp[None, :], np.uint8(128)), axis=2)
+    payload = key.payload(1, marker.payload_bits, marker.algorithm)
+    for strength in marker.strengths:
+        marked = encoder.decode(encoder.encode(marker.embed(sample, payload, strength), encoder.media_types[0]))
+        if payload in marker.extract(marked):
+            return f"{marker.algorithm} read back at strength {strength}"
+    raise GovernanceError(f"{marker.algorithm} does not read back.", remedy="Reinstall numpy and OpenCV.")
+
+
+def _signer(settings: Settings) -> str:
+    signer: C2paSigner = open_signer(settings)
+    days = (signer.not_valid_after - datetime.now(UTC)).days
+    if days < 0:
+        raise GovernanceError("The signing certificate has expired.", remedy="Renew it, or run `governance keys init`.")
+    return f"certificate valid for {days} more days" + (": renew it soon" if days < 30 else "")
+
+
+def _ledger(settings: Settings) -> str:
+    ledger = open_ledger(settings)
+    problems = list(ledger.verify())
+    if problems:
+        raise GovernanceError(f"{len(problems)} problems, first: {problems[0]}.", remedy="Run `governance ledger verify`.")
+    return "verified"
+
+
+def _vault(settings: Settings) -> str:
+    vault = FsspecVault(settings.vault_url)
+    staged = len(vault.staged())
+    return f"{settings.vault_url} is readable" + (f"; {staged} files staged and not released" if staged else "")
+
+
+def _model(settings: Settings) -> str:
+    from governance_adapters.reference import load_reference_pipeline, model_path
+
+    if not settings.home.exists():
+        raise GovernanceError("There is no installation.", remedy=INIT_REMEDY)
+    pipe = load_reference_pipeline()
+    return f"{type(pipe).__name__} of {sum(f.stat().st_size for f in model_path().rglob('*.safetensors')):,} bytes"

@@ -1,0 +1,112 @@
+"""`governance ledger`: what was asked, decided and released; and the proof of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from governance.bodies import decision_of
+from governance.canonical import Json
+from governance.checkpoint import parse_checkpoint, verify_receipt
+from governance.errors import LedgerError
+from governance.types import Entry, EntryKind
+from governance_adapters.commands.output import JsonFlag, out, print_json, print_table
+from governance_adapters.marking.keys import KeyFolder
+from governance_adapters.settings import Settings
+from governance_adapters.storage.ledger import SqliteLedger
+from governance_adapters.wiring import open_ledger
+
+app = typer.Typer(no_args_is_help=True, help="The provenance ledger.")
+
+
+@app.command("list")
+def list_entries(
+    after: Annotated[int, typer.Option(help="Only entries with a higher index: the cursor of a page.")] = -1,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
+    generation: Annotated[str | None, typer.Option(help="Only entries of this generation.")] = None,
+    kind: Annotated[EntryKind | None, typer.Option(help="Only entries of this kind.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List entries, oldest first."""
+    ledger = open_ledger(Settings.load())
+    page = ledger.entries(after=after, limit=limit, subject=generation, kind=kind)
+    if as_json:
+        print_json([_as_json(index, entry) for index, entry in page])
+        return
+    rows = [(str(i), e.time, e.kind.value, e.subject, _codes(e), e.id) for i, e in page]
+    print_table(f"{len(page)} entries", ("index", "time", "kind", "generation", "why", "entry"), rows)
+
+
+@app.command()
+def show(entry: Annotated[str, typer.Argument(help="An entry's id, or a generation's.")], as_json: JsonFlag = False) -> None:
+    """Show an entry, or all entries of a generation, with the personal fields that were not erased."""
+    ledger = open_ledger(Settings.load())
+    found = ledger.entries(subject=entry, limit=10_000) or [_indexed(ledger, entry)]
+    documents: list[Json] = []
+    for index, item in found:
+        fields = {field.name: field.value for field in ledger.fields(item.id)}
+        documents.append({**_as_json(index, item), "personal": fields})
+    if as_json:
+        print_json(documents)
+        return
+    for (index, item), document in zip(found, documents, strict=True):
+        out.print(f"[bold]{index} {item.kind.value}[/bold] {item.time}")
+        decision = decision_of(item, ledger.fields(item.id))
+        for reason in decision.reasons if decision else ():
+            out.print(f"  {reason.code}: {reason.message}", markup=False)
+        out.print(json.dumps(document, indent=2, ensure_ascii=False), markup=False)
+
+
+@app.command()
+def verify(as_json: JsonFlag = False) -> None:
+    """Recompute the whole ledger from its leaves: hashes, tree, checkpoints, commitments, look-up columns."""
+    ledger = open_ledger(Settings.load())
+    with out.status("recomputing the ledger"):
+        problems = list(ledger.verify())
+    checkpoint = parse_checkpoint(ledger.checkpoint())
+    summary = {"origin": checkpoint.origin, "entries": checkpoint.size, "root": checkpoint.root.hex()}
+    if as_json:
+        print_json({**summary, "problems": problems, "sound": not problems})
+    else:
+        for problem in problems:
+            out.print(f"  {problem}", markup=False, style="red")
+        state = f"{len(problems)} problems" if problems else "verified"
+        out.print(f"{checkpoint.origin}: {checkpoint.size} entries, {state}", style="red" if problems else "green")
+        out.print(f"root {checkpoint.root.hex()}")
+    raise typer.Exit(1 if problems else 0)
+
+
+@app.command()
+def prove(entry: Annotated[str, typer.Argument(help="An entry's id.")]) -> None:
+    """Print a receipt for an entry: leaf, inclusion proof and signed checkpoint, as JSON for anybody to verify."""
+    settings = Settings.load()
+    receipt = open_ledger(settings).receipt(entry)
+    verify_receipt(receipt, KeyFolder(settings.keys_path).log_public())
+    typer.echo(receipt.to_json(), nl=False)
+
+
+def _indexed(ledger: SqliteLedger, entry_id: str) -> tuple[int, Entry]:
+    receipt = ledger.receipt(entry_id)
+    if receipt.entry.id != entry_id:
+        raise LedgerError(f"There is no entry {entry_id}.", remedy="List them with `governance ledger list`.")
+    return receipt.index, receipt.entry
+
+
+def _as_json(index: int, entry: Entry) -> dict[str, Json]:
+    return {
+        "index": index,
+        "id": entry.id,
+        "kind": entry.kind.value,
+        "subject": entry.subject,
+        "time": entry.time,
+        "body": dict(entry.body),
+    }
+
+
+def _codes(entry: Entry) -> str:
+    decision = decision_of(entry, ())
+    if decision and decision.reasons:
+        return ", ".join(reason.code for reason in decision.reasons)
+    return f"{entry.body['step']}: {entry.body['error']}" if entry.kind is EntryKind.FAILED else ""

@@ -1,0 +1,52 @@
+"""How commands speak: tables and lines for people, one JSON document for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from governance.canonical import Json
+from governance.verification import Status, Verification
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
+
+STYLES = {Status.HOLDS: "green", Status.FAILS: "red", Status.NOT_CHECKED: "dim", Status.UNCHECKED: "yellow"}
+
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def print_json(value: Json) -> None:
+    """One JSON document on standard output."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table; cells are text, never markup."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    out.print(table)
+
+
+def print_fields(fields: Mapping[str, str]) -> None:
+    """Names and values, one a line."""
+    width = max(map(len, fields), default=0)
+    for name, value in fields.items():
+        out.print(Text(f"{name:<{width}}  ", style="bold").append(Text(value, style="not bold")))
+
+
+def print_verification(verification: Verification) -> None:
+    """One line per question."""
+    for check in verification.checks:
+        line = Text(f"  {check.name:<16}", style="bold")
+        line.append(f"{check.status.value:<16}", style=STYLES[check.status])
+        out.print(line.append(check.detail, style="not bold"))

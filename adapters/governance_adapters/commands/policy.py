@@ -1,0 +1,64 @@
+"""`governance policy`: checking the bundle, and allowing a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from governance.errors import ConfigurationError
+from governance.types import ModelFacts
+from governance_adapters.commands.output import JsonFlag, out, print_fields, print_json
+from governance_adapters.policy.bundle import Bundle, allow_model
+from governance_adapters.settings import Settings
+from governance_adapters.wiring import open_policy
+
+app = typer.Typer(no_args_is_help=True, help="The policy bundle.")
+
+
+@app.command()
+def check(as_json: JsonFlag = False) -> None:
+    """Load the bundle as the line would: rules compile, data fits its schema, blocked terms are fixed points."""
+    settings = Settings.load()
+    engine = open_policy(settings)
+    fields = {"bundle": str(settings.bundle_path), "revision": engine.bundle_revision}
+    if as_json:
+        print_json({**fields, "sound": True})
+    else:
+        print_fields(fields)
+        out.print("The bundle is sound.", style="green")
+
+
+@app.command("allow-model")
+def allow(
+    path: Annotated[Path, typer.Argument(help="Folder of a diffusers pipeline (safetensors).")],
+    name: Annotated[str | None, typer.Option(help="A name for people. Default: the folder's name.")] = None,
+    licence: Annotated[str, typer.Option(help="The model's licence, as an SPDX expression.")] = "NOASSERTION",
+    dtype: Annotated[str, typer.Option(help="The dtype it will run in: weights in another dtype are others.")] = "float32",
+    as_json: JsonFlag = False,
+) -> None:
+    """Add the component digests of the pipeline in PATH to the bundle's data: a new revision."""
+    settings = Settings.load()
+    facts = describe_folder(path, dtype)
+    before = Bundle.load(settings.bundle_path).revision
+    revision = allow_model(settings.bundle_path, facts, name=name or path.name, licence=licence)
+    fields = {"model": name or path.name, **dict(facts.components), "revision before": before, "revision": revision}
+    if as_json:
+        print_json({"model": name or path.name, "components": dict(facts.components), "before": before, "revision": revision})
+    else:
+        print_fields(fields)
+
+
+def describe_folder(path: Path, dtype: str) -> ModelFacts:
+    """The facts of the pipeline in a local folder, loaded from safetensors only.
+
+    Raises:
+        ConfigurationError: the folder holds no such pipeline.
+    """
+    from governance_adapters.pipelines.describe import describe
+    from governance_adapters.pipelines.loading import load_pipeline
+
+    if not (path / "model_index.json").is_file():
+        raise ConfigurationError(f"{path} holds no diffusers pipeline.", remedy="Give a folder with a model_index.json.")
+    return describe(load_pipeline(path, dtype))

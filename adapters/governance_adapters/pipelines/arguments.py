@@ -1,0 +1,188 @@
+"""From a diffusers call to a request that policy can see, and back to the keyword arguments that run it.
+
+Texts, sizes, steps, counts, generators and scalars are understood. Everything else - tensors, embeddings, images,
+callbacks, lists of numbers - is refused unless it is the parameter's default: an argument that policy cannot see is not
+passed on.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers import DiffusionPipeline
+
+from governance.canonical import digest
+from governance.errors import RequestError, UnsupportedArgumentError
+from governance.types import GenerationRequest, Principal, Prompt, PromptKind, Scalar
+
+OUTPUT_TYPES = ("pil", "np", "pt")
+_COUNTS = ("num_images_per_prompt", "batch_size")
+_LINE_ARGUMENTS = frozenset(
+    {"generator", "output_type", "return_dict", "num_inference_steps", "width", "height", *_COUNTS}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BoundArguments:
+    """One call, bound: private copies of its arguments, and what it means."""
+
+    keywords: Mapping[str, Any]
+    prompts: tuple[Prompt, ...]
+    parameters: Mapping[str, Scalar]
+    steps: int
+    width: int
+    height: int
+    images: int
+    generators: tuple[torch.Generator, ...]
+    output_type: str
+    return_dict: bool
+
+    def request(self, request_id: str, principal: Principal, purpose: str, model: str) -> GenerationRequest:
+        """The call as a request."""
+        seeds = tuple(generator.initial_seed() % 2**64 for generator in self.generators)
+        return GenerationRequest(
+            id=request_id,
+            principal=principal,
+            purpose=purpose,
+            prompts=self.prompts,
+            steps=self.steps,
+            width=self.width,
+            height=self.height,
+            images=self.images,
+            model=model,
+            parameters=self.parameters,
+            seeds=seeds * (self.images if len(seeds) == 1 else 1),
+        )
+
+
+def bind(
+    pipe: DiffusionPipeline, call: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> BoundArguments:
+    """Bind `args` and `kwargs` to the signature of `call`, the pipeline's own `__call__`.
+
+    Raises:
+        UnsupportedArgumentError: an argument that policy could not see.
+        RequestError: the arguments do not fit the signature, or name no size.
+    """
+    signature = inspect.signature(call)
+    try:
+        bound = signature.bind(pipe, *args, **kwargs)
+    except TypeError as error:
+        raise RequestError(
+            f"These arguments do not fit {type(pipe).__name__}: {error}.", remedy="Check the call."
+        ) from error
+    bound.apply_defaults()
+    values = dict(list(bound.arguments.items())[1:])
+    values.update(values.pop("kwargs", {}))
+
+    prompts: list[Prompt] = []
+    parameters: dict[str, Scalar] = {}
+    keywords: dict[str, Any] = {}
+    batch = 1
+    for name, value in values.items():
+        default = signature.parameters[name].default if name in signature.parameters else inspect.Parameter.empty
+        if value is None or name in _LINE_ARGUMENTS:
+            keywords[name] = value
+        elif "prompt" in name and _is_text(value):
+            texts = [value] if isinstance(value, str) else list(value)
+            keywords[name] = value if isinstance(value, str) else texts
+            kind = PromptKind.NEGATIVE if "negative" in name else PromptKind.PROMPT
+            prompts.extend(Prompt(text, kind, name) for text in texts if text or kind is PromptKind.PROMPT)
+            batch = max(batch, len(texts))
+        elif isinstance(value, (bool, int, float)):
+            keywords[name] = parameters[name] = value
+        elif _is_default(value, default):
+            keywords[name] = value
+        else:
+            raise UnsupportedArgumentError(
+                f"The argument {name!r} of type {type(value).__name__} cannot be shown to policy.",
+                remedy="Leave it out: texts, numbers, sizes, counts and generators can be governed.",
+            )
+    return _bound(pipe, values, keywords, prompts, parameters, batch)
+
+
+def _bound(
+    pipe: DiffusionPipeline,
+    values: Mapping[str, Any],
+    keywords: dict[str, Any],
+    prompts: Sequence[Prompt],
+    parameters: dict[str, Scalar],
+    batch: int,
+) -> BoundArguments:
+    output_type = values.get("output_type", "pil")
+    if output_type not in OUTPUT_TYPES:
+        raise UnsupportedArgumentError(
+            f"output_type={output_type!r} would hand out what no detector has seen.",
+            remedy=f"Use one of {', '.join(OUTPUT_TYPES)}.",
+        )
+    images = batch
+    for name in _COUNTS:
+        images *= _whole(name, values.get(name) or 1)
+    generators = _generators(values.get("generator"), images)
+    if generators:
+        states = b"".join(bytes(generator.get_state().cpu().numpy().tobytes()) for generator in generators)
+        parameters["generator_states"] = digest(states)
+    width, height = (_size(pipe, values, name) for name in ("width", "height"))
+    return BoundArguments(
+        keywords=keywords,
+        prompts=tuple(prompts),
+        parameters=parameters,
+        steps=_whole("num_inference_steps", values.get("num_inference_steps", 1)),
+        width=width,
+        height=height,
+        images=images,
+        generators=generators,
+        output_type=output_type,
+        return_dict=bool(values.get("return_dict", True)),
+    )
+
+
+def _size(pipe: DiffusionPipeline, values: Mapping[str, Any], name: str) -> int:
+    """The width or height asked for, or the one the pipeline makes by itself."""
+    given = values.get(name)
+    if given is not None:
+        return _whole(name, given)
+    core = getattr(pipe, "unet", None) or getattr(pipe, "transformer", None)
+    sample = getattr(getattr(core, "config", None), "sample_size", None) or getattr(pipe, "default_sample_size", None)
+    if isinstance(sample, (list, tuple)) and len(sample) == 2:
+        sample = sample[0 if name == "height" else 1]
+    if not isinstance(sample, int):
+        raise RequestError(f"{type(pipe).__name__} does not say which {name} it makes.", remedy=f"Give {name}=.")
+    return sample * int(getattr(pipe, "vae_scale_factor", 1))
+
+
+def _generators(value: Any, images: int) -> tuple[torch.Generator, ...]:
+    generators = () if value is None else tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    if not all(isinstance(generator, torch.Generator) for generator in generators) or len(generators) not in (
+        0,
+        1,
+        images,
+    ):
+        raise RequestError(
+            "`generator` must be one torch.Generator, or a list of one per image.",
+            remedy=f"Give 1 or {images} generators, or none.",
+        )
+    return generators
+
+
+def _whole(name: str, value: Any) -> int:
+    if type(value) is not int or value < 1:
+        raise RequestError(f"{name}={value!r} is not a positive integer.", remedy=f"Give {name} as an integer from 1.")
+    return value
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) or (
+        isinstance(value, (list, tuple)) and bool(value) and all(isinstance(item, str) for item in value)
+    )
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    """Whether an argument is its parameter's plain default. Identity or equality of plain values, never of tensors."""
+    if value is default:
+        return True
+    return type(value) is type(default) and isinstance(value, (str, tuple, list)) and bool(value == default)

@@ -1,0 +1,126 @@
+"""Settings: from `GOVERNANCE_*` in the environment, then `governance.toml` in the working folder, then defaults."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import ClassVar
+
+from platformdirs import user_data_path
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from governance.errors import ConfigurationError
+
+TOML_FILE = "governance.toml"
+
+
+class WatermarkBackend(StrEnum):
+    """Which watermark goes into the pixels."""
+
+    TILED = "tiled"
+    DWTDCTSVD = "dwtdctsvd"
+
+
+class DetectorName(StrEnum):
+    """Detectors that come with this package."""
+
+    NSFW = "nsfw"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Paths that are not set lie in `home`."""
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+        env_prefix="GOVERNANCE_", toml_file=TOML_FILE, extra="forbid", frozen=True
+    )
+
+    home: Path = Field(
+        default_factory=lambda: user_data_path("diffusion-governance"),
+        description="Folder of the embedded ledger, the vault, the quarantine, the keys and the policy bundle.",
+    )
+    ledger: Path | None = Field(None, description="The SQLite database of the ledger. Default: `ledger.sqlite3` in home.")
+    vault: str | None = Field(
+        None, description="Folder or fsspec URL where released files are kept. Default: `vault` in home."
+    )
+    quarantine: Path | None = Field(None, description="Folder of encrypted held drafts. Default: `quarantine` in home.")
+    keys: Path | None = Field(None, description="Folder of the keys. Default: `keys` in home.")
+    bundle: Path | None = Field(None, description="Folder of the policy bundle. Default: `policies` in home.")
+    certificate: Path | None = Field(
+        None, description="PEM chain of the C2PA signing certificate. Default: the one in the key folder."
+    )
+    private_key: Path | None = Field(
+        None, description="PEM private key of that certificate. Default: the one in the key folder."
+    )
+    trust_root: Path | None = Field(
+        None, description="PEM roots that signers must chain to. Default: the root in the key folder."
+    )
+    tsa_url: str | None = Field(None, description="RFC 3161 time-stamp authority for manifests. Default: none.")
+    tsa_root: Path | None = Field(None, description="PEM roots that the time-stamp authority must chain to.")
+    watermark: WatermarkBackend = Field(
+        WatermarkBackend.TILED, description="Watermark backend: `tiled` (64 bits) or `dwtdctsvd` (32 bits)."
+    )
+    detectors: tuple[DetectorName, ...] = Field(
+        (DetectorName.NSFW,), description="Detectors that score every image. An empty list is refused."
+    )
+    principal: str | None = Field(None, description="Who asks, where the call does not say.")
+    roles: tuple[str, ...] = Field((), description="The roles of that principal.")
+    purpose: str = Field("", description="What images are made for, where the call does not say.")
+    system: str = Field("diffusion-governance", description="The name of this system in manifests.")
+    threads: int = Field(1, ge=1, le=64, description="Threads of each detector.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then environment, then `governance.toml`."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @classmethod
+    def load(cls, **overrides: object) -> Settings:
+        """Read the settings; `overrides` win.
+
+        Raises:
+            ConfigurationError: an unknown setting, a wrong value, or a `governance.toml` that is not TOML.
+        """
+        try:
+            return cls(**overrides)  # type: ignore[arg-type]
+        except (ValidationError, ValueError, OSError) as error:
+            raise ConfigurationError(
+                f"The settings cannot be used: {error}.", remedy=f"Correct {TOML_FILE} or the GOVERNANCE_* variables."
+            ) from error
+
+    @property
+    def ledger_path(self) -> Path:
+        """Where the ledger is."""
+        return self.ledger or self.home / "ledger.sqlite3"
+
+    @property
+    def vault_url(self) -> str:
+        """Where released files are."""
+        return self.vault or str(self.home / "vault")
+
+    @property
+    def quarantine_path(self) -> Path:
+        """Where held drafts are."""
+        return self.quarantine or self.home / "quarantine"
+
+    @property
+    def keys_path(self) -> Path:
+        """Where the keys are."""
+        return self.keys or self.home / "keys"
+
+    @property
+    def bundle_path(self) -> Path:
+        """Where the policy bundle is."""
+        return self.bundle or self.home / "policies"

@@ -1,0 +1,26 @@
+"""The core of diffusion governance: values, ports, and the one straight line from a request to a released image.
+
+This package imports no vendor: the standard library, numpy, rfc8785 and cryptography only.
+"""
+
+from governance.types import (
+    Asset,
+    Assurance,
+    GenerationRequest,
+    GovernedItem,
+    GovernedResult,
+    Principal,
+    Receipt,
+    Verdict,
+)
+
+__all__ = [
+    "Asset",
+    "Assurance",
+    "GenerationRequest",
+    "GovernedItem",
+    "GovernedResult",
+    "Principal",
+    "Receipt",
+    "Verdict",
+]

@@ -1,0 +1,229 @@
+"""The bodies of the line's entries. Entries are forever: a body's shape changes only with its `version`.
+
+Every body names its generation's attempt and, where one exists, the intent. Text that could hold personal data (reasons
+in words, error messages) is a committed field; codes and paths stand in the clear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from governance.canonical import Digest, Json, canonical_bytes, commitment, digest, new_salt, without_floats
+from governance.errors import ProofError
+from governance.facts import finding_facts, redact
+from governance.merkle import leaf_hash
+from governance.ports import Document, MarkRecord, PersonalField, Record
+from governance.types import (
+    Decision,
+    Entry,
+    EntryKind,
+    Finding,
+    GenerationRequest,
+    ModelFacts,
+    Outcome,
+    Reason,
+    Receipt,
+    Stage,
+)
+
+BODY_VERSION = 1
+MESSAGES_FIELD = "/decision/messages"
+ERROR_FIELD = "/error/message"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A decision and the policy input it was made on."""
+
+    decision: Decision
+    policy_input: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasedFile:
+    """What the outcome entry says of a released file; `size` in bytes."""
+
+    asset_id: str
+    digest: Digest
+    media_type: str
+    size: int
+    manifest_label: str
+    signer: str
+    visible_label: str
+    mark: MarkRecord | None
+
+
+class Subject:
+    """One generation, one attempt: makes the records that belong to it."""
+
+    def __init__(self, generation_id: str, attempt: int) -> None:
+        self.generation_id = generation_id
+        self.attempt = attempt
+        self.intent: Receipt | None = None
+
+    def intended(
+        self, request: GenerationRequest, seeds: Sequence[int], model: ModelFacts, admission: Judged
+    ) -> Record:
+        """The intent: admitted, about to be generated, with everything that would repeat it."""
+        model_document = _document(model.as_json())
+        call_document = _document(
+            {
+                "version": 1,
+                "parameters": without_floats(request.parameters),
+                "seeds": [str(seed) for seed in seeds],
+                "steps": request.steps,
+                "width": request.width,
+                "height": request.height,
+                "images": request.images,
+            }
+        )
+        return self._record(
+            EntryKind.INTENT,
+            {
+                "purpose": request.purpose,
+                "items": request.images,
+                "model": model_document.digest,
+                "model_name": request.model,
+                "call": call_document.digest,
+            },
+            judged=admission,
+            documents=(model_document, call_document),
+        )
+
+    def stopped(self, kind: EntryKind, admission: Judged, items: int) -> Record:
+        """`denied` or `held` at admission: nothing was generated."""
+        return self._record(kind, {"item": None, "items": items}, judged=admission)
+
+    def withheld(
+        self, kind: EntryKind, item: int, findings: Sequence[Finding], release: Judged, hold: Mapping[str, Json] | None
+    ) -> Record:
+        """`denied` or `held` after generation; `hold` names the quarantined draft."""
+        body: dict[str, Json] = {"item": item, "findings": _findings(findings)}
+        if hold is not None:
+            body["hold"] = dict(hold)
+        return self._record(kind, body, judged=release)
+
+    def released(
+        self,
+        item: int,
+        findings: Sequence[Finding],
+        release: Judged,
+        file: ReleasedFile,
+        obligations: Mapping[str, Json],
+    ) -> Record:
+        """The outcome: these exact bytes were released."""
+        mark = file.mark
+        body: dict[str, Json] = {
+            "item": item,
+            "findings": _findings(findings),
+            "asset": {"id": file.asset_id, "digest": file.digest, "media_type": file.media_type, "bytes": file.size},
+            "manifest": {"label": file.manifest_label, "signer": file.signer},
+            "visible_label": file.visible_label,
+            "honoured": dict(obligations),
+            "watermark": None
+            if mark is None
+            else {"algorithm": mark.algorithm, "key_id": mark.key_id, "id": str(mark.mark_id)},
+        }
+        return self._record(EntryKind.RELEASED, body, judged=release, mark=mark)
+
+    def failed(self, step: str, item: int | None, error: BaseException) -> Record:
+        """A step failed: for one item, or (`item` None) for all that were not yet decided."""
+        message = f"{type(error).__name__}: {error}".encode("utf-8", "replace").decode()[:2000]
+        field = PersonalField(ERROR_FIELD, new_salt(), message)
+        return self._record(
+            EntryKind.FAILED, {"item": item, "step": step, "error": type(error).__name__}, fields=(field,)
+        )
+
+    def _record(
+        self,
+        kind: EntryKind,
+        body: Mapping[str, Json],
+        *,
+        judged: Judged | None = None,
+        documents: tuple[Document, ...] = (),
+        fields: tuple[PersonalField, ...] = (),
+        mark: MarkRecord | None = None,
+    ) -> Record:
+        full: dict[str, Json] = {"version": BODY_VERSION, "attempt": self.attempt, **body}
+        if self.intent is not None:
+            full["intent"] = {"id": self.intent.entry.id, "leaf": leaf_hash(self.intent.leaf).hex()}
+        if judged is not None:
+            document, personal = redact(judged.policy_input)
+            words: list[Json] = [reason.message for reason in judged.decision.reasons]
+            documents = (*documents, document)
+            fields = (*fields, *personal, PersonalField(MESSAGES_FIELD, new_salt(), words))
+            full["decision"] = _decision(judged.decision, document.digest)
+        full["fields"] = {field.name: commitment(field.name, field.value, field.salt) for field in fields}
+        return Record(Entry(kind, self.generation_id, full), fields, documents, mark)
+
+
+def decision_of(entry: Entry, fields: Sequence[PersonalField]) -> Decision | None:
+    """The decision that an entry records; reasons in words only where they were not erased.
+
+    Raises:
+        ProofError: the body does not have the shape of this version.
+    """
+    raw: Any = entry.body.get("decision")
+    if raw is None:
+        return None
+    words: Any = next((field.value for field in fields if field.name == MESSAGES_FIELD), None) or []
+    try:
+        return Decision(
+            Stage(raw["stage"]),
+            Outcome(raw["outcome"]),
+            tuple(
+                Reason(reason["code"], words[index] if index < len(words) else "", reason["path"])
+                for index, reason in enumerate(raw["reasons"])
+            ),
+            raw["obligations"],
+            raw["decision_id"],
+            Digest(raw["bundle_revision"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unreadable(entry, error) from error
+
+
+def findings_of(entry: Entry) -> tuple[Finding, ...]:
+    """The findings that an entry records, with their exact scores.
+
+    Raises:
+        ProofError: the body does not have the shape of this version.
+    """
+    raw: Any = entry.body.get("findings", ())
+    try:
+        return tuple(
+            Finding(item["detector"], Digest(item["detector_digest"]), item["label"], float(item["score"]))
+            for item in raw
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unreadable(entry, error) from error
+
+
+def _findings(findings: Sequence[Finding]) -> list[Json]:
+    return [{**finding_facts(finding), "score": repr(finding.score)} for finding in findings]
+
+
+def _decision(decision: Decision, input_digest: Digest) -> dict[str, Json]:
+    return {
+        "stage": decision.stage.value,
+        "outcome": decision.outcome.value,
+        "decision_id": decision.decision_id,
+        "bundle_revision": decision.bundle_revision,
+        "input": input_digest,
+        "reasons": [{"code": reason.code, "path": reason.path} for reason in decision.reasons],
+        "obligations": dict(decision.obligations),
+    }
+
+
+def _document(value: Json) -> Document:
+    content = canonical_bytes(value)
+    return Document(digest(content), content)
+
+
+def _unreadable(entry: Entry, error: Exception) -> ProofError:
+    return ProofError(
+        f"The body of entry {entry.id} cannot be read: {error!r}.",
+        remedy="It was written by another version: use that version to read it.",
+    )

@@ -1,0 +1,112 @@
+"""Canonical bytes (RFC 8785), digests, and salted commitments to single fields."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import NewType, TypeAlias
+
+import rfc8785
+
+from governance.errors import GovernanceError
+
+Json: TypeAlias = "bool | int | str | Sequence[Json] | Mapping[str, Json] | None"
+"""A JSON value without floats: engines and languages differ in the tails of floats, and entries are forever."""
+
+Digest = NewType("Digest", str)
+"""A SHA-256 digest as 64 lowercase hexadecimal digits."""
+
+MAX_SAFE_INTEGER = 2**53 - 1
+SALT_BYTES = 32
+_FIELD_DOMAIN = b"diffusion-governance/field/v1"
+
+
+class CanonicalError(GovernanceError):
+    """A value has no canonical form: a float, an integer beyond 2^53-1, a lone surrogate, or a type that JSON lacks."""
+
+
+def digest(content: bytes) -> Digest:
+    """SHA-256 of `content`."""
+    return Digest(hashlib.sha256(content).hexdigest())
+
+
+def canonical_bytes(value: Json) -> bytes:
+    """RFC 8785 bytes of `value`.
+
+    Raises:
+        CanonicalError: the value holds a float, an integer beyond 2^53-1 or text that is not valid Unicode.
+    """
+    _refuse_floats(value, "")
+    try:
+        return rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
+        raise CanonicalError(
+            f"This value has no canonical JSON form: {error}.",
+            remedy="Write integers beyond 2^53-1 as decimal strings, and use valid Unicode text.",
+        ) from error
+
+
+def canonical_digest(value: Json) -> Digest:
+    """SHA-256 of the canonical bytes of `value`."""
+    return digest(canonical_bytes(value))
+
+
+def without_floats(value: object) -> Json:
+    """`value` as JSON, each finite float as its shortest decimal string, each integer beyond 2^53-1 likewise.
+
+    For configuration that is recorded, never for policy inputs (those use thousandths and millionths).
+
+    Raises:
+        CanonicalError: a NaN, an infinity, or a type that JSON lacks.
+    """
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) <= MAX_SAFE_INTEGER else str(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise CanonicalError(f"{value} is not a number that can be recorded.", remedy="Use a finite value.")
+        return repr(value)
+    if isinstance(value, Mapping):
+        return {str(key): without_floats(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_floats(item) for item in value]
+    raise CanonicalError(f"{type(value).__name__} has no JSON form.", remedy="Record it as text or by its digest.")
+
+
+def new_salt() -> bytes:
+    """32 fresh random bytes."""
+    return secrets.token_bytes(SALT_BYTES)
+
+
+def commitment(field: str, value: Json, salt: bytes) -> Digest:
+    """A hiding, binding commitment to one field of one entry.
+
+    `SHA-256(domain || 0x00 || field name UTF-8 || 0x00 || 32-byte salt || RFC 8785 bytes of the value)`. The field
+    name may not hold a zero byte, so the encoding is injective.
+
+    Raises:
+        CanonicalError: the salt is not 32 bytes, the field name holds a zero byte, or the value has no canonical form.
+    """
+    if len(salt) != SALT_BYTES:
+        raise CanonicalError(f"A salt has {SALT_BYTES} bytes, not {len(salt)}.", remedy="Use new_salt().")
+    name = field.encode()
+    if b"\0" in name:
+        raise CanonicalError("A field name may not hold a zero byte.", remedy="Use a JSON pointer.")
+    return digest(_FIELD_DOMAIN + b"\0" + name + b"\0" + salt + canonical_bytes(value))
+
+
+def _refuse_floats(value: object, path: str) -> None:
+    if isinstance(value, float):
+        raise CanonicalError(
+            f"A float stands at {path or '/'}.",
+            remedy="Use integers in thousandths or millionths, or a decimal string.",
+        )
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            _refuse_floats(item, f"{path}/{key}")
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            _refuse_floats(item, f"{path}/{index}")

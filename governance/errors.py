@@ -1,0 +1,129 @@
+"""Every error this project raises on purpose.
+
+    GovernanceError
+    |-- ConfigurationError          something needed is missing, unreadable or contradictory
+    |-- RequestError                the caller's request cannot be governed as it stands
+    |   |-- UnsupportedArgumentError    an argument that policy could not see
+    |   |-- ConflictError               this request id was used for other facts
+    |   `-- InProgressError             this request is running now
+    |-- WithheldError               nothing was released; carries the result
+    |   |-- DeniedError
+    |   `-- HeldError
+    |-- PolicyError                 no usable decision: engine, bundle, schema, undefined
+    |   `-- ObligationError             a decision obliges something that cannot be honoured
+    |-- ModelError                  the model cannot be described, or changed between admission and generation
+    |-- GenerationError             the pipeline failed or returned something other than images
+    |-- DetectorError               a detector could not load or could not score
+    |-- MarkError                   a watermark, label or encoding failed
+    |   `-- ImageTooSmallError
+    |-- SigningError                a manifest could not be signed, or does not read back as Trusted
+    |-- StorageError                vault or quarantine
+    `-- LedgerError                 the ledger cannot be read or written
+        |-- LedgerTooNewError           the schema is newer than this code
+        `-- ProofError                  a leaf, proof, checkpoint or commitment does not verify
+
+Every message says what went wrong and what to do about it. Adapters translate the errors of their vendors into these, once, at the
+edge, with the cause attached.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from governance.types import GovernedResult
+
+
+class GovernanceError(Exception):
+    """Base of all errors of this project.
+
+    `remedy` says what the reader can do; it is part of the message.
+    """
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        self.remedy = remedy
+        super().__init__(f"{message} {remedy}".rstrip() if remedy else message)
+
+
+class ConfigurationError(GovernanceError):
+    """Something needed is missing, unreadable or contradictory."""
+
+
+class RequestError(GovernanceError):
+    """The caller's request cannot be governed as it stands."""
+
+
+class UnsupportedArgumentError(RequestError):
+    """An argument that policy could not see."""
+
+
+class ConflictError(RequestError):
+    """This request id was already used by this principal for other facts."""
+
+
+class InProgressError(RequestError):
+    """The same request is running now."""
+
+
+class WithheldError(GovernanceError):
+    """Nothing was released. `result` holds every item with its verdict, decisions and entry."""
+
+    def __init__(self, message: str, result: GovernedResult, *, remedy: str = "") -> None:
+        self.result = result
+        super().__init__(message, remedy=remedy)
+
+
+class DeniedError(WithheldError):
+    """Policy denied the request, or every draft of it."""
+
+
+class HeldError(WithheldError):
+    """Policy wants a person to decide before anything is released."""
+
+
+class PolicyError(GovernanceError):
+    """There is no usable decision: the engine, the bundle or the decision itself is unsound."""
+
+
+class ObligationError(PolicyError):
+    """A decision obliges something unknown, or something that cannot be honoured here."""
+
+
+class ModelError(GovernanceError):
+    """The model cannot be described, or it changed between admission and generation."""
+
+
+class GenerationError(GovernanceError):
+    """The pipeline failed, or returned something other than the images that were admitted."""
+
+
+class DetectorError(GovernanceError):
+    """A detector could not load, or could not score an image."""
+
+
+class MarkError(GovernanceError):
+    """A watermark, a visible label or an encoding could not be applied or read back."""
+
+
+class ImageTooSmallError(MarkError):
+    """The image has too few pixels to carry the watermark."""
+
+
+class SigningError(GovernanceError):
+    """A manifest could not be signed, or the signed file does not read back as Trusted."""
+
+
+class StorageError(GovernanceError):
+    """The vault or the quarantine could not be read or written."""
+
+
+class LedgerError(GovernanceError):
+    """The ledger cannot be read or written."""
+
+
+class LedgerTooNewError(LedgerError):
+    """The ledger's schema is newer than this code."""
+
+
+class ProofError(LedgerError):
+    """A leaf, an inclusion proof, a checkpoint or a commitment does not verify."""

@@ -1,0 +1,251 @@
+"""What policy sees: the facts of a request, without a float in them, and the same facts with personal fields committed.
+
+Guidance, strength and scales are in thousandths, scores in millionths (risk rounded up), sizes in pixels. Engines then
+agree to the last bit, and the digest of an input means the same everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from governance.canonical import (
+    MAX_SAFE_INTEGER,
+    Digest,
+    Json,
+    canonical_bytes,
+    canonical_digest,
+    commitment,
+    digest,
+    new_salt,
+)
+from governance.errors import DetectorError, RequestError
+from governance.normalise import NORMALISER_VERSION, check_prompt, ngrams, normalise
+from governance.ports import Document, PersonalField
+from governance.types import (
+    Decision,
+    Draft,
+    Finding,
+    GenerationRequest,
+    InputImage,
+    ModelFacts,
+    Outcome,
+    Prompt,
+    Scalar,
+    Stage,
+)
+
+MAX_SEED = 2**64
+_RESERVED = frozenset({"steps", "width", "height", "pixels"})
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedInput:
+    """An input image and what the detectors found in it."""
+
+    image: InputImage
+    findings: tuple[Finding, ...]
+
+
+def request_facts(request: GenerationRequest, model: ModelFacts, inputs: Sequence[InspectedInput]) -> dict[str, Json]:
+    """The facts that make two calls the same call: everything policy sees, except the time and the attempt.
+
+    Raises:
+        RequestError: a prompt that is empty, binary or too long; a number that is not finite or out of range.
+    """
+    _check_shape(request)
+    return {
+        "principal": {
+            "id": request.principal.id,
+            "roles": list(request.principal.roles),
+            "issuer": request.principal.issuer,
+            "assurance": request.principal.assurance.value,
+        },
+        "request": {"id": request.id, "purpose": request.purpose, "images": request.images},
+        "prompts": [_prompt_facts(prompt) for prompt in request.prompts],
+        "normaliser": NORMALISER_VERSION,
+        "parameters": _parameter_facts(request),
+        "seeds": [str(seed) for seed in request.seeds],
+        "inputs": [_input_facts(item) for item in inputs],
+        "model": model.as_json(),
+    }
+
+
+def admission_input(facts: Mapping[str, Json], *, time: str, attempt: int) -> dict[str, Json]:
+    """The policy input of the admission stage."""
+    request = facts["request"]
+    assert isinstance(request, Mapping)
+    return {
+        **facts,
+        "version": 1,
+        "stage": Stage.ADMISSION.value,
+        "time": time,
+        "request": {**request, "attempt": attempt},
+    }
+
+
+def release_input(
+    admitted: Mapping[str, Json],
+    admission: Decision,
+    draft: Draft,
+    findings: Sequence[Finding],
+    *,
+    time: str,
+    markable: bool,
+) -> dict[str, Json]:
+    """The policy input of the release stage for one draft: the admitted facts, the draft, and what was found in it."""
+    height, width, _ = draft.pixels.shape
+    return {
+        **admitted,
+        "stage": Stage.RELEASE.value,
+        "time": time,
+        "draft": {"index": draft.index, "width": width, "height": height, "markable": markable},
+        "findings": [finding_facts(finding) for finding in findings],
+        "admission": {
+            "decision_id": admission.decision_id,
+            "outcome": admission.outcome.value,
+            "obligations": dict(admission.obligations),
+        },
+    }
+
+
+def finding_facts(finding: Finding) -> dict[str, Json]:
+    """A finding for policy: its score in millionths, rounded up, because a risk is never rounded away.
+
+    Raises:
+        DetectorError: the score is not a number in [0, 1].
+    """
+    if not 0.0 <= finding.score <= 1.0:
+        raise DetectorError(
+            f"Detector {finding.detector} scored {finding.label} as {finding.score}, which is not in [0, 1].",
+            remedy="Its model file or its input is broken: run `governance doctor`.",
+        )
+    return {
+        "detector": finding.detector,
+        "detector_digest": finding.detector_digest,
+        "label": finding.label,
+        "score_millionths": math.ceil(Decimal(repr(finding.score)) * 1_000_000),
+    }
+
+
+def redact(policy_input: Mapping[str, Json]) -> tuple[Document, tuple[PersonalField, ...]]:
+    """`policy_input` with each personal field replaced by a commitment with a fresh salt, and the fields themselves.
+
+    Personal are the principal's id, the request id and each prompt with all that derives from it. The document is what
+    an entry commits to; the fields can be disclosed or erased one by one.
+    """
+    redacted = dict(policy_input)
+    fields: list[PersonalField] = []
+
+    def committed(name: str, value: Json) -> Json:
+        field = PersonalField(name, new_salt(), value)
+        fields.append(field)
+        return {"commitment": commitment(field.name, field.value, field.salt)}
+
+    principal, request, prompts = policy_input["principal"], policy_input["request"], policy_input["prompts"]
+    assert isinstance(principal, Mapping)
+    assert isinstance(request, Mapping)
+    assert isinstance(prompts, Sequence)
+    redacted["principal"] = {**principal, "id": committed("/principal/id", principal["id"])}
+    redacted["request"] = {**request, "id": committed("/request/id", request["id"])}
+    redacted["prompts"] = [committed(f"/prompts/{index}", prompt) for index, prompt in enumerate(prompts)]
+    content = canonical_bytes(redacted)
+    return Document(digest(content), content), tuple(fields)
+
+
+def facts_digest(facts: Mapping[str, Json]) -> Digest:
+    """What the idempotency key compares."""
+    return canonical_digest(facts)
+
+
+def pixels_digest(image: InputImage) -> Digest:
+    """SHA-256 over the shape and the RGB bytes of an input image."""
+    height, width, _ = image.pixels.shape
+    return digest(f"{height}x{width}x3\n".encode() + image.pixels.tobytes())
+
+
+def stricter(first: Outcome, second: Outcome) -> Outcome:
+    """The less permissive of two outcomes."""
+    order = (Outcome.ALLOW, Outcome.REVIEW, Outcome.DENY)
+    return max(first, second, key=order.index)
+
+
+def _prompt_facts(prompt: Prompt) -> dict[str, Json]:
+    check_prompt(prompt.text)
+    normalised = normalise(prompt.text)
+    return {
+        "kind": prompt.kind.value,
+        "parameter": prompt.parameter,
+        "text": prompt.text,
+        "normalised": normalised,
+        "ngrams": list(ngrams(normalised)),
+        "length": len(prompt.text),
+    }
+
+
+def _input_facts(item: InspectedInput) -> dict[str, Json]:
+    height, width, _ = item.image.pixels.shape
+    return {
+        "parameter": item.image.parameter,
+        "digest": pixels_digest(item.image),
+        "width": width,
+        "height": height,
+        "findings": [finding_facts(finding) for finding in item.findings],
+    }
+
+
+def _parameter_facts(request: GenerationRequest) -> dict[str, Json]:
+    facts: dict[str, Json] = {
+        "steps": request.steps,
+        "width": request.width,
+        "height": request.height,
+        "pixels": request.width * request.height,
+    }
+    for name, value in request.parameters.items():
+        if name in _RESERVED:
+            raise RequestError(
+                f"The parameter {name!r} is a field of the request itself.", remedy=f"Set GenerationRequest.{name}."
+            )
+        if isinstance(value, float):
+            facts[f"{name}_thousandths"] = _thousandths(name, value)
+        else:
+            facts[name] = _scalar(name, value)
+    return facts
+
+
+def _thousandths(name: str, value: float) -> int:
+    if not math.isfinite(value) or abs(value) * 1000 > MAX_SAFE_INTEGER:
+        raise RequestError(f"{name}={value} is not a number that policy can judge.", remedy="Use a finite value.")
+    return int((Decimal(repr(value)) * 1000).to_integral_value())
+
+
+def _scalar(name: str, value: Scalar) -> Json:
+    assert not isinstance(value, float)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > MAX_SAFE_INTEGER:
+        raise RequestError(f"{name}={value} is out of range.", remedy=f"Use at most {MAX_SAFE_INTEGER}.")
+    return value
+
+
+def _check_shape(request: GenerationRequest) -> None:
+    for name in ("steps", "width", "height", "images"):
+        value = getattr(request, name)
+        if type(value) is not int or not 1 <= value <= 2**31:
+            raise RequestError(
+                f"{name}={value!r} is not a positive integer.", remedy=f"Give {name} between 1 and 2^31."
+            )
+    if request.seeds and len(request.seeds) != request.images:
+        raise RequestError(
+            f"{len(request.seeds)} seeds were given for {request.images} images.",
+            remedy="Give one seed per image, or none.",
+        )
+    for seed in request.seeds:
+        if type(seed) is not int or not 0 <= seed < MAX_SEED:
+            raise RequestError(f"{seed!r} is not a seed.", remedy="Use an integer from 0 to 2^64-1.")
+    for name, text in (("request id", request.id), ("principal", request.principal.id), ("purpose", request.purpose)):
+        if not text or len(text) > 256 or not text.isprintable():
+            raise RequestError(
+                f"The {name} {text[:64]!r} is empty, too long or unprintable.",
+                remedy="Give 1 to 256 printable characters.",
+            )

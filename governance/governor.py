@@ -1,0 +1,177 @@
+"""The straight line: one governed generation, readable top to bottom.
+
+    describe, admit, intend, generate; then for each draft: inspect, judge, mark, sign, keep, commit, release
+
+No receipt, no bytes. A step that fails ends in a `failed` entry, as long as the ledger can be written, and in an
+exception that names the remedy; nothing is released on an error path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from governance import steps
+from governance.bodies import Judged, Subject
+from governance.canonical import Json
+from governance.errors import ConflictError, GovernanceError, InProgressError, LedgerError
+from governance.facts import facts_digest
+from governance.marking import mark
+from governance.parts import Parts
+from governance.ports import Pipeline, Recorded
+from governance.results import recorded_result, released_or_raise
+from governance.types import (
+    Decision,
+    Draft,
+    Entry,
+    EntryKind,
+    Finding,
+    GenerationRequest,
+    GovernedItem,
+    GovernedResult,
+    ModelFacts,
+    Outcome,
+    Verdict,
+    new_id,
+)
+
+_WITHHELD = {Outcome.DENY: Verdict.DENIED, Outcome.REVIEW: Verdict.HELD}
+
+
+class _Progress:
+    """How far one call has come: what a `failed` entry must say."""
+
+    def __init__(self) -> None:
+        self.step = "describe"
+        self.subject = Subject(new_id(), attempt=1)
+        self.claimed = False
+
+
+class Governor:
+    """Governs generations. As thread-safe as its parts."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+
+    def generate(self, request: GenerationRequest, pipeline: Pipeline) -> GovernedResult:
+        """Run one request down the line.
+
+        A finished request (same principal, id and facts) gives the recorded result again; after a failure it runs as a
+        new, numbered attempt.
+
+        Raises:
+            DeniedError: policy denied the request, or every draft.
+            HeldError: nothing was released and a person must decide.
+            ConflictError: the request id was used for other facts.
+            InProgressError: the same request is running.
+            GovernanceError: nothing was released because a step failed; the message names the remedy.
+        """
+        parts, progress = self.parts, _Progress()
+        subject = progress.subject
+        with self._answerable(progress):
+            model, facts = steps.describe(parts, request, pipeline)
+
+            progress.step = "claim"
+            claim = parts.ledger.begin(request.principal.id, request.id, facts_digest(facts), subject.generation_id)
+            if isinstance(claim, Recorded):
+                result = recorded_result(parts, request.id, claim)
+            else:
+                progress.claimed, subject.attempt = True, claim.number
+                items = self._run(progress, request, pipeline, model, facts)
+                progress.step = "finish"
+                failed = all(item.verdict is Verdict.FAILED for item in items)
+                parts.ledger.finish(subject.generation_id, repeatable=failed)
+                result = GovernedResult(request.id, subject.generation_id, claim.number, items)
+        return released_or_raise(result)
+
+    def refuse(self, error: GovernanceError) -> Entry | None:
+        """Record a call that could not even be put as a request: its `failed` entry, or None if none can be written."""
+        return self._failed(_Progress(), None, error)
+
+    def _run(
+        self,
+        progress: _Progress,
+        request: GenerationRequest,
+        pipeline: Pipeline,
+        model: ModelFacts,
+        facts: Mapping[str, Json],
+    ) -> tuple[GovernedItem, ...]:
+        parts, subject = self.parts, progress.subject
+        progress.step = "admit"
+        admission = steps.admit(parts, request, facts, subject.attempt)
+        if admission.decision.outcome is not Outcome.ALLOW:
+            return self._stop(subject, request, admission)
+
+        progress.step = "intend"
+        seeded = steps.intend(parts, subject, request, model, admission)
+
+        progress.step = "generate"
+        drafts = steps.generate(seeded, model, pipeline)
+        return tuple(self._finish(progress, admission, draft) for draft in drafts)
+
+    def _stop(self, subject: Subject, request: GenerationRequest, admission: Judged) -> tuple[GovernedItem, ...]:
+        verdict = _WITHHELD[admission.decision.outcome]
+        record = subject.stopped(EntryKind(verdict.value), admission, request.images)
+        entry = steps.append(self.parts, record).entry
+        return tuple(GovernedItem(i, verdict, (admission.decision,), (), entry) for i in range(request.images))
+
+    def _finish(self, progress: _Progress, admission: Judged, draft: Draft) -> GovernedItem:
+        parts, subject = self.parts, progress.subject
+        decisions: tuple[Decision, ...] = (admission.decision,)
+        findings: tuple[Finding, ...] = ()
+        try:
+            progress.step = "inspect"
+            (findings,) = steps.inspect(parts, [draft.pixels])
+
+            progress.step = "judge"
+            release = steps.judge(parts, admission, draft, findings)
+            decisions = (*decisions, release.judged.decision)
+            if release.outcome is not Outcome.ALLOW:
+                entry = steps.withhold(parts, subject, draft, findings, release)
+                return GovernedItem(draft.index, _WITHHELD[release.outcome], decisions, findings, entry)
+
+            progress.step = "mark"
+            marked = mark(parts, draft.pixels, release.obligations)
+
+            progress.step = "sign"
+            asset_id = new_id()
+            signed = steps.sign(parts, subject, draft, admission, release, marked, asset_id)
+
+            progress.step = "keep"
+            file = steps.keep(parts, asset_id, marked, signed, release.obligations.visible_label)
+
+            progress.step = "commit"
+            receipt = steps.commit(parts, subject, draft, findings, release, file)
+
+            progress.step = "release"
+            asset = steps.released_asset(file, signed, receipt)
+            return GovernedItem(draft.index, Verdict.RELEASED, decisions, findings, receipt.entry, asset)
+        except GovernanceError as error:
+            failed = self._failed(progress, draft.index, error)
+            return GovernedItem(draft.index, Verdict.FAILED, decisions, findings, failed, error=error)
+
+    @contextmanager
+    def _answerable(self, progress: _Progress) -> Iterator[None]:
+        """Whatever ends a call early - a failed step, a foreign error, Ctrl-C - is recorded, then raised again."""
+        try:
+            yield
+        except (ConflictError, InProgressError):
+            raise  # about another call's record, which stands
+        except BaseException as error:  # Ctrl-C and foreign errors too: nothing ends a call unrecorded
+            self._failed(progress, None, error)
+            if progress.claimed:
+                self._give_up_claim(progress, error)
+            raise
+
+    def _give_up_claim(self, progress: _Progress, error: BaseException) -> None:
+        try:
+            self.parts.ledger.finish(progress.subject.generation_id, repeatable=True)
+        except LedgerError as unfinished:
+            error.add_note(f"The request id could not be freed for another attempt: {unfinished}")
+
+    def _failed(self, progress: _Progress, item: int | None, error: BaseException) -> Entry | None:
+        try:
+            return steps.append(self.parts, progress.subject.failed(progress.step, item, error)).entry
+        except GovernanceError as unrecorded:
+            error.add_note(f"The failure itself could not be recorded: {unrecorded}")
+            return None

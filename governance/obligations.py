@@ -1,0 +1,110 @@
+"""What a decision obliges the line to do. The governor honours each, or refuses to release."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from governance.canonical import Json
+from governance.errors import ObligationError
+
+MAX_LABEL_CHARACTERS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Obligations:
+    """The obligations of one decision, or of several merged: the stricter wins.
+
+    `watermark`: embed the invisible mark (the default; only an explicit `false` drops it). `visible_label`: the text to
+    draw. `approvals`: how many people must approve. `retain_days`: how long the record is kept. `max_steps`: the most
+    denoising steps. `output_formats`: the media types allowed; empty means any. `disclose`: fields that go into the
+    manifest in the clear.
+    """
+
+    watermark: bool = True
+    visible_label: str = ""
+    approvals: int = 0
+    retain_days: int = 0
+    max_steps: int = 0
+    output_formats: tuple[str, ...] = ()
+    disclose: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Json]) -> Obligations:
+        """Read the obligations of a decision.
+
+        Raises:
+            ObligationError: an unknown obligation, or a value of the wrong type.
+        """
+        unknown = sorted(set(raw) - set(_READERS))
+        if unknown:
+            raise ObligationError(
+                f"Policy obliges {', '.join(unknown)}, which this version does not know.",
+                remedy=f"Known obligations are {', '.join(sorted(_READERS))}.",
+            )
+        return cls(**{name: _READERS[name](name, value) for name, value in raw.items()})
+
+    def merged(self, other: Obligations) -> Obligations:
+        """Both at once.
+
+        Raises:
+            ObligationError: the two allow no common output format.
+        """
+        formats = self.output_formats or other.output_formats
+        if self.output_formats and other.output_formats:
+            formats = tuple(item for item in self.output_formats if item in other.output_formats)
+            if not formats:
+                raise ObligationError(
+                    f"Admission allows {self.output_formats} and release allows {other.output_formats}.",
+                    remedy="Let the two stages of the bundle agree on at least one output format.",
+                )
+        steps = [value for value in (self.max_steps, other.max_steps) if value]
+        return Obligations(
+            watermark=other.watermark,
+            visible_label=other.visible_label or self.visible_label,
+            approvals=max(self.approvals, other.approvals),
+            retain_days=max(self.retain_days, other.retain_days),
+            max_steps=min(steps, default=0),
+            output_formats=formats,
+            disclose=tuple(sorted({*self.disclose, *other.disclose})),
+        )
+
+
+def _boolean(name: str, value: Json) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong(name, value, "true or false")
+    return value
+
+
+def _count(name: str, value: Json) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise _wrong(name, value, "a whole number from 0")
+    return value
+
+
+def _text(name: str, value: Json) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_LABEL_CHARACTERS or not value.isprintable():
+        raise _wrong(name, value, f"1 to {MAX_LABEL_CHARACTERS} printable characters")
+    return value
+
+
+def _texts(name: str, value: Json) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise _wrong(name, value, "an array of strings")
+    return tuple(_text(name, item) for item in value)
+
+
+def _wrong(name: str, value: Json, wanted: str) -> ObligationError:
+    return ObligationError(f"The obligation {name} is {value!r}.", remedy=f"It must be {wanted}.")
+
+
+_READERS: dict[str, Callable[[str, Json], Any]] = {
+    "watermark": _boolean,
+    "visible_label": _text,
+    "approvals": _count,
+    "retain_days": _count,
+    "max_steps": _count,
+    "output_formats": _texts,
+    "disclose": _texts,
+}

@@ -1,0 +1,397 @@
+"""What the core needs from the outside, one verb each. Every adapter passes the contract class of its port in
+`governance.testing`; adapters raise only errors of `governance.errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from governance.canonical import Digest, Json
+from governance.types import (
+    Decision,
+    Draft,
+    Entry,
+    EntryKind,
+    Finding,
+    Fingerprint,
+    GenerationRequest,
+    ModelFacts,
+    Pixels,
+    Receipt,
+    Stage,
+)
+
+
+class PolicyEngine(Protocol):
+    """Decides. Evaluates `data.governance.<stage>.decision` of one bundle."""
+
+    @property
+    def bundle_revision(self) -> Digest:
+        """The revision of the bundle in force."""
+
+    def decide(self, stage: Stage, facts: Mapping[str, Json]) -> Decision:
+        """Decide on `facts`, the policy input of `stage` (validated against the published schema first).
+
+        An undefined decision is a decision to deny, with the reason `policy.undefined`.
+
+        Raises:
+            PolicyError: the input or the decision does not fit its schema, or the engine failed.
+        """
+
+
+class Pipeline(Protocol):
+    """Generates. Bound to one model; called from one thread at a time."""
+
+    def describe(self) -> ModelFacts:
+        """What would generate now.
+
+        Raises:
+            ModelError: a component cannot be described.
+        """
+
+    def generate(self, request: GenerationRequest) -> Sequence[Draft]:
+        """Exactly `request.images` drafts, indices 0.., one seed each from `request.seeds` (never empty here).
+
+        Raises:
+            GenerationError: the model failed, or made something other than images.
+        """
+
+
+class Detector(Protocol):
+    """Scores."""
+
+    @property
+    def name(self) -> str:
+        """A short stable name, such as `nsfw`."""
+
+    @property
+    def digest(self) -> Digest:
+        """SHA-256 of the weights or data that make the scores."""
+
+    def detect(self, images: Sequence[Pixels]) -> Sequence[tuple[Finding, ...]]:
+        """Findings for each image, in order; at least one finding per image.
+
+        Raises:
+            DetectorError: any image could not be scored.
+        """
+
+
+class Watermarker(Protocol):
+    """Embeds an invisible payload. Payloads are made and checked by `governance.watermark.MarkKey`."""
+
+    @property
+    def algorithm(self) -> str:
+        """The reverse-domain name of the algorithm, as in the C2PA soft binding."""
+
+    @property
+    def payload_bits(self) -> int:
+        """64 or 32."""
+
+    @property
+    def strengths(self) -> tuple[float, ...]:
+        """The strengths to try, weakest first; the governor moves to the next when re-extraction fails."""
+
+    def embed(self, pixels: Pixels, payload: int, strength: float) -> Pixels:
+        """`pixels` with `payload` (0 <= payload < 2^payload_bits) in them; same shape.
+
+        Raises:
+            ImageTooSmallError: too few pixels to carry the payload.
+            MarkError: the image could not be marked.
+        """
+
+    def fits(self, height: int, width: int) -> bool:
+        """Whether an image of this size can carry the payload."""
+
+    def extract(self, pixels: Pixels) -> Sequence[int]:
+        """Candidate payloads, best first; empty when none is found. Unverified: the keyed check decides.
+
+        Raises:
+            MarkError: the image could not be read.
+        """
+
+
+class Labeller(Protocol):
+    """Draws the visible label that policy may oblige."""
+
+    def label(self, pixels: Pixels, text: str) -> Pixels:
+        """`pixels` with `text` readable on them; same shape.
+
+        Raises:
+            ImageTooSmallError: the text does not fit readably.
+        """
+
+
+class Encoder(Protocol):
+    """Encodes pixels losslessly enough for the mark to survive, and decodes them again."""
+
+    @property
+    def media_types(self) -> tuple[str, ...]:
+        """The formats it can write, preferred first, such as `image/png`."""
+
+    def encode(self, pixels: Pixels, media_type: str) -> bytes:
+        """The file's bytes.
+
+        Raises:
+            MarkError: the format is unknown or the pixels cannot be encoded.
+        """
+
+    def decode(self, content: bytes) -> Pixels:
+        """The pixels of a PNG, JPEG or WebP file.
+
+        Raises:
+            MarkError: the bytes are not such an image, or it is too large to decode safely.
+        """
+
+
+class Fingerprinter(Protocol):
+    """Computes what an image looks like."""
+
+    def fingerprint(self, pixels: Pixels) -> Fingerprint:
+        """PDQ hash, its quality, and the 8 x 8 mean-colour grid.
+
+        Raises:
+            MarkError: the image could not be hashed.
+        """
+
+
+class ManifestState(StrEnum):
+    """What a C2PA reader says of a file."""
+
+    TRUSTED = "trusted"
+    UNTRUSTED = "untrusted"
+    INVALID = "invalid"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestReport:
+    """What stands in a file's manifest, and whether it holds.
+
+    `label` is the active manifest's `urn:c2pa:...`; `provenance` our own assertion's data; `problems` the failure
+    codes of C2PA 2.x, section "Validation".
+    """
+
+    state: ManifestState
+    label: str = ""
+    signer: str = ""
+    signed_at: str = ""
+    provenance: Mapping[str, Json] | None = None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SignedContent:
+    """A signed file, and the report of reading it back."""
+
+    content: bytes
+    report: ManifestReport
+
+
+class ManifestReader(Protocol):
+    """Reads C2PA manifests."""
+
+    def read(self, content: bytes) -> ManifestReport:
+        """What the file's manifest says. A file without one is `MISSING`, never an error.
+
+        Raises:
+            SigningError: the trust root itself cannot be used.
+        """
+
+
+class ManifestSigner(ManifestReader, Protocol):
+    """Signs files with C2PA manifests and reads them."""
+
+    def sign(self, content: bytes, media_type: str, manifest: Mapping[str, Json]) -> SignedContent:
+        """`content` with the manifest definition `manifest` (see `governance.manifest`) signed into it.
+
+        The signed bytes are read back; anything but Trusted is an error.
+
+        Raises:
+            SigningError: no usable key, an expired certificate, or a result that does not read back as Trusted.
+        """
+
+
+class Vault(Protocol):
+    """Keeps released bytes under their own digest. What is put stays unreadable until it is published."""
+
+    def put(self, content_digest: Digest, content: bytes) -> None:
+        """Stage `content` durably.
+
+        Raises:
+            StorageError: it cannot be kept.
+        """
+
+    def publish(self, content_digest: Digest) -> None:
+        """Make staged content readable; does nothing if it is already.
+
+        Raises:
+            StorageError: nothing is staged or published under this digest.
+        """
+
+    def discard(self, content_digest: Digest) -> None:
+        """Forget staged content; published content is untouched."""
+
+    def get(self, content_digest: Digest) -> bytes:
+        """The published bytes, checked against their digest.
+
+        Raises:
+            StorageError: nothing is published under this digest, or the bytes were altered.
+        """
+
+    def staged(self) -> Sequence[Digest]:
+        """What is staged and not published, for recovery."""
+
+
+class Quarantine(Protocol):
+    """Keeps drafts that a person must decide on, encrypted."""
+
+    def seal(self, hold_id: str, content: bytes) -> None:
+        """Encrypt and keep `content` durably under `hold_id`.
+
+        Raises:
+            StorageError: it cannot be kept.
+        """
+
+    def open(self, hold_id: str) -> bytes:
+        """Decrypt.
+
+        Raises:
+            StorageError: unknown id, destroyed key, or altered bytes.
+        """
+
+    def destroy(self, hold_id: str) -> None:
+        """Destroy the data key and the bytes; they never decrypt again."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalField:
+    """One personal value and the salt of its commitment: kept aside, erasable."""
+
+    name: str
+    salt: bytes
+    value: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A JSON value kept beside the ledger and committed to by digest in an entry: a policy input, model facts."""
+
+    digest: Digest
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MarkRecord:
+    """Where a watermark id leads, and what the released picture looks like (erasable, never in entries)."""
+
+    algorithm: str
+    key_id: str
+    mark_id: int
+    asset_id: str
+    asset_digest: Digest
+    fingerprint: Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An entry and everything that is written with it, in one transaction."""
+
+    entry: Entry
+    fields: tuple[PersonalField, ...] = ()
+    documents: tuple[Document, ...] = ()
+    mark: MarkRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A claim on (principal, request id, facts): this caller, and no other, may run it now."""
+
+    number: int
+    generation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The same request was already finished: its generation."""
+
+    number: int
+    generation_id: str
+
+
+class Ledger(Protocol):
+    """Appends. Every append is durable and covered by a signed checkpoint when it returns."""
+
+    def begin(self, principal_id: str, request_id: str, facts_digest: Digest, generation_id: str) -> Attempt | Recorded:
+        """Claim a request, or learn that it is finished.
+
+        After `failed` or `abandoned` a new attempt gets the next number. A claim lives until `finish`, or until the
+        process that holds it is gone.
+
+        Raises:
+            ConflictError: this principal used this request id for other facts.
+            InProgressError: it is claimed now.
+            LedgerError: the ledger cannot be written.
+        """
+
+    def finish(self, generation_id: str, *, repeatable: bool) -> None:
+        """End a claim. `repeatable` lets the same request run again as a new attempt."""
+
+    def append(self, record: Record) -> Receipt:
+        """Append, durably, in one transaction with everything in `record`.
+
+        Raises:
+            LedgerError: nothing of it was written.
+        """
+
+    def next_mark(self, algorithm: str, key_id: str, bits: int) -> int:
+        """The next unused counter for this algorithm and key, 0 <= counter < 2^bits; never given twice.
+
+        Raises:
+            LedgerError: the counter is exhausted, or the ledger cannot be written.
+        """
+
+    def recover(self) -> Sequence[Entry]:
+        """Close what a vanished process left open: one `abandoned` entry per open intent, returned."""
+
+    def open_claims(self) -> int:
+        """How many requests are claimed and not finished, by any process."""
+
+    def entry(self, entry_id: str) -> Entry:
+        """The entry.
+
+        Raises:
+            LedgerError: there is none.
+        """
+
+    def entries(
+        self, *, after: int = -1, limit: int = 100, subject: str | None = None, kind: EntryKind | None = None
+    ) -> Sequence[tuple[int, Entry]]:
+        """Entries with their indices, oldest first, those beyond index `after`: a keyset page."""
+
+    def receipt(self, entry_id: str) -> Receipt:
+        """A receipt against the newest checkpoint.
+
+        Raises:
+            LedgerError: there is no such entry.
+        """
+
+    def find_mark(self, algorithm: str, key_id: str, mark_id: int) -> MarkRecord | None:
+        """Where a watermark id leads."""
+
+    def find_asset(self, asset_digest: Digest) -> Entry | None:
+        """The `released` entry of these exact bytes."""
+
+    def document(self, digest: Digest) -> bytes | None:
+        """A document kept beside the ledger."""
+
+    def fields(self, entry_id: str) -> Sequence[PersonalField]:
+        """The personal fields of an entry that were not erased."""
+
+    def checkpoint(self) -> str:
+        """The newest checkpoint, a C2SP signed note."""
+
+    def verify(self) -> Iterator[str]:
+        """Recompute everything from the stored leaves; yields one line per problem, nothing when all holds."""

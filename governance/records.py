@@ -1,0 +1,172 @@
+"""Rules that every ledger keeps, whatever it stores in: what a record must hold, and how an open claim is closed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from governance.canonical import CanonicalError, Digest, Json, commitment, digest
+from governance.errors import LedgerError
+from governance.merkle import leaf_hash
+from governance.ports import Record
+from governance.types import Entry, EntryKind
+
+OUTCOME_KINDS = frozenset({EntryKind.DENIED, EntryKind.HELD, EntryKind.RELEASED, EntryKind.FAILED})
+_CLAIM_DOMAIN = b"diffusion-governance/claim/v1"
+
+
+class ClaimState(StrEnum):
+    """Where a claim on a request stands."""
+
+    OPEN = "open"
+    FINISHED = "finished"
+    REPEATABLE = "repeatable"
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How the claim of a vanished process ends: its new state, and the `abandoned` entry if one is due."""
+
+    state: ClaimState
+    entry: Entry | None = None
+
+
+def claim_key(principal_id: str, request_id: str) -> Digest:
+    """The key of a claim: SHA-256 over the domain and both ids, each behind its length, so no two pairs collide."""
+    state = hashlib.sha256(_CLAIM_DOMAIN)
+    for part in (principal_id.encode(), request_id.encode()):
+        state.update(b"\0" + len(part).to_bytes(8) + part)
+    return Digest(state.hexdigest())
+
+
+def asset_digest(entry: Entry) -> Digest | None:
+    """The digest of the signed bytes that a `released` entry commits to (`body.asset.digest`); None for other kinds."""
+    asset = entry.body.get("asset") if entry.kind is EntryKind.RELEASED else None
+    value = asset.get("digest") if isinstance(asset, Mapping) else None
+    return Digest(value) if isinstance(value, str) else None
+
+
+def asset_id(entry: Entry) -> str | None:
+    """The id of the asset that a `released` entry commits to (`body.asset.id`); None for other kinds."""
+    asset = entry.body.get("asset") if entry.kind is EntryKind.RELEASED else None
+    value = asset.get("id") if isinstance(asset, Mapping) else None
+    return value if isinstance(value, str) else None
+
+
+def field_commitments(entry: Entry) -> Mapping[str, Json]:
+    """The commitments to personal fields that an entry holds (`body.fields`), by field name."""
+    value = entry.body.get("fields")
+    return value if isinstance(value, Mapping) else {}
+
+
+def mark_named(entry: Entry) -> tuple[str, str, str] | None:
+    """Algorithm, key id and watermark id (decimal) that a `released` entry names in `body.watermark`, if it does."""
+    value = entry.body.get("watermark") if entry.kind is EntryKind.RELEASED else None
+    if not isinstance(value, Mapping):
+        return None
+    return str(value.get("algorithm")), str(value.get("key_id")), str(value.get("id"))
+
+
+def document_digests(entry: Entry) -> tuple[str, ...]:
+    """The digests of the documents that an entry names: `decision.input`, and an intent's `model` and `call`."""
+    decision = entry.body.get("decision")
+    named = [decision.get("input")] if isinstance(decision, Mapping) else []
+    if entry.kind is EntryKind.INTENT:
+        named += [entry.body.get("model"), entry.body.get("call")]
+    return tuple(each for each in named if isinstance(each, str))
+
+
+def checked_leaf(record: Record) -> bytes:
+    """The leaf bytes of a record whose side values fit its entry: what goes beside an entry is bound by it.
+
+    - an `intent` has `body.items`, the number of images, >= 1; a `released` entry has `body.asset.id` and `.digest`;
+    - `body.fields` holds exactly the commitments of the record's personal fields;
+    - each document has the digest that it claims; a mark leads to the asset of its own `released` entry, whose
+      `body.watermark` names it by algorithm, key_id and id.
+
+    Raises:
+        LedgerError: any of this does not hold, or the entry has no canonical form of at most 32 KiB.
+    """
+    entry = record.entry
+    try:
+        leaf = entry.leaf()
+        problem = next(_misfits(record), None)
+    except CanonicalError as error:
+        raise LedgerError(f"Entry {entry.id} cannot be recorded: {error}", remedy=error.remedy) from error
+    if problem:
+        raise LedgerError(
+            f"Entry {entry.id} ({entry.kind.value}) cannot be recorded: {problem}.",
+            remedy="This is a fault of the program that built the record, not of the ledger.",
+        )
+    return leaf
+
+
+def _misfits(record: Record) -> Iterator[str]:
+    entry, mark = record.entry, record.mark
+    if not all(isinstance(text, str) and text for text in (entry.id, entry.subject, entry.time)):
+        yield "its id, subject and time must be text"
+    if entry.kind is EntryKind.INTENT and items_of(entry) is None:
+        yield "an intent needs body.items, a whole number from 1"
+    if entry.kind is EntryKind.RELEASED and not (asset_id(entry) and asset_digest(entry)):
+        yield "a released entry needs body.asset with id and digest"
+    if mark is not None and (mark.asset_id, mark.asset_digest) != (asset_id(entry), asset_digest(entry)):
+        yield "its watermark leads to another asset"
+    if mark_named(entry) != (None if mark is None else (mark.algorithm, mark.key_id, str(mark.mark_id))):
+        yield "body.watermark must name the record's watermark, and no other"
+    yield from _unbound(record)
+
+
+def _unbound(record: Record) -> Iterator[str]:
+    commitments = field_commitments(record.entry)
+    if sorted(field.name for field in record.fields) != sorted(commitments):
+        yield "body.fields must name each personal field of the record once, and no other"
+    for field in record.fields:
+        if commitment(field.name, field.value, field.salt) != commitments.get(field.name):
+            yield f"the commitment to field {field.name!r} does not open to its value"
+    for document in record.documents:
+        if digest(document.content) != document.digest:
+            yield f"document {document.digest} has another digest"
+
+
+def items_of(intent: Entry) -> int | None:
+    """The number of images of an `intent` (`body.items`), or None if it has no such number."""
+    items = intent.body.get("items")
+    return items if type(items) is int and items >= 1 else None
+
+
+def close_claim(generation_id: str, attempt: int, entries: Sequence[Entry]) -> Closing:
+    """What follows for the claim of a vanished process from the entries of its generation.
+
+    An intent with fewer outcomes than items gets an `abandoned` entry and may run again; an outcome with `body.item`
+    null speaks for every item. With all outcomes, or with an outcome and no intent, the claim is finished - unless the
+    call as a whole or every item `failed`, which may run again too. Without any entry nothing was promised, and it may
+    run again.
+    """
+    outcomes = [entry for entry in entries if entry.kind in OUTCOME_KINDS]
+    failures = [entry for entry in outcomes if entry.kind is EntryKind.FAILED]
+    intent = next((entry for entry in entries if entry.kind is EntryKind.INTENT), None)
+    if any(entry.kind is EntryKind.ABANDONED for entry in entries):
+        return Closing(ClaimState.REPEATABLE)
+    if intent is not None and not any(_speaks_for_all(entry) for entry in outcomes):
+        missing = (items_of(intent) or 1) - len(outcomes)
+        if missing > 0:
+            return Closing(ClaimState.REPEATABLE, _abandoned(generation_id, attempt, intent, missing))
+    if len(failures) == len(outcomes) or any(_speaks_for_all(entry) for entry in failures):
+        return Closing(ClaimState.REPEATABLE)
+    return Closing(ClaimState.FINISHED)
+
+
+def _speaks_for_all(outcome: Entry) -> bool:
+    return "item" in outcome.body and outcome.body["item"] is None
+
+
+def _abandoned(generation_id: str, attempt: int, intent: Entry, missing: int) -> Entry:
+    body: dict[str, Json] = {
+        "version": 1,
+        "intent": {"id": intent.id, "leaf": leaf_hash(intent.leaf()).hex()},
+        "attempt": attempt,
+        "missing": missing,
+    }
+    return Entry(EntryKind.ABANDONED, generation_id, body)

@@ -1,0 +1,273 @@
+"""The steps of the line, one function each, in order. `governance.governor` puts them in a row."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+
+from governance.bodies import Judged, ReleasedFile, Subject
+from governance.canonical import Digest, Json, digest
+from governance.checkpoint import verify_receipt
+from governance.errors import (
+    DetectorError,
+    GenerationError,
+    LedgerError,
+    ModelError,
+    ObligationError,
+    PolicyError,
+    SigningError,
+)
+from governance.facts import (
+    InspectedInput,
+    admission_input,
+    finding_facts,
+    release_input,
+    request_facts,
+    stricter,
+)
+from governance.manifest import ProvenanceStatement, manifest_definition
+from governance.marking import Marked
+from governance.merkle import leaf_hash
+from governance.obligations import Obligations
+from governance.parts import Parts
+from governance.pixels import require_pixels
+from governance.ports import ManifestState, MarkRecord, Pipeline, Record, SignedContent
+from governance.types import (
+    Asset,
+    Decision,
+    Draft,
+    Entry,
+    EntryKind,
+    Finding,
+    GenerationRequest,
+    ModelFacts,
+    Outcome,
+    Pixels,
+    Receipt,
+    Stage,
+    new_id,
+    utc_now,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The decision on one draft, what it obliges together with the admission, and the outcome of the two."""
+
+    judged: Judged
+    obligations: Obligations
+    outcome: Outcome
+
+
+def describe(parts: Parts, request: GenerationRequest, pipeline: Pipeline) -> tuple[ModelFacts, dict[str, Json]]:
+    """What would generate, and the facts of the request, input images checked and scored."""
+    model = pipeline.describe()
+    for image in request.inputs:
+        require_pixels(image.pixels)
+    found = inspect(parts, [image.pixels for image in request.inputs]) if request.inputs else ()
+    inputs = [InspectedInput(image, findings) for image, findings in zip(request.inputs, found, strict=True)]
+    return model, request_facts(request, model, inputs)
+
+
+def admit(parts: Parts, request: GenerationRequest, facts: Mapping[str, Json], attempt: int) -> Judged:
+    """Ask policy whether this may be generated at all."""
+    policy_input = admission_input(facts, time=utc_now(), attempt=attempt)
+    decision = _decide(parts, Stage.ADMISSION, policy_input)
+    limit = Obligations.parse(decision.obligations).max_steps
+    if decision.outcome is Outcome.ALLOW and limit and request.steps > limit:
+        raise ObligationError(
+            f"Policy admits at most {limit} steps; {request.steps} were asked for.",
+            remedy=f"Ask for {limit} steps or fewer.",
+        )
+    return Judged(decision, policy_input)
+
+
+def intend(
+    parts: Parts, subject: Subject, request: GenerationRequest, model: ModelFacts, admission: Judged
+) -> GenerationRequest:
+    """Write the intent, durably, before any compute is spent; the request comes back with a seed for each image."""
+    seeds = request.seeds or tuple(secrets.randbits(63) for _ in range(request.images))
+    subject.intent = append(parts, subject.intended(request, seeds, model, admission))
+    return replace(request, seeds=seeds)
+
+
+def generate(request: GenerationRequest, admitted: ModelFacts, pipeline: Pipeline) -> Sequence[Draft]:
+    """Generate, and compare what generated with what was admitted."""
+    drafts = pipeline.generate(request)
+    if [draft.index for draft in drafts] != list(range(request.images)):
+        raise GenerationError(
+            f"The pipeline made {len(drafts)} images where {request.images} were admitted.",
+            remedy="Ask for as many images as the pipeline returns.",
+        )
+    for draft in drafts:
+        if require_pixels(draft.pixels).shape[:2] != (request.height, request.width):
+            raise GenerationError(
+                f"The pipeline made an image of shape {draft.pixels.shape} where {request.width} x {request.height} "
+                "pixels were admitted.",
+                remedy="Ask for a size that the pipeline makes without rounding.",
+            )
+        if draft.model.digest != admitted.digest:
+            raise ModelError(
+                "The model that generated is not the model that was admitted.",
+                remedy="Do not change weights, adapters or scheduler while a governed call runs.",
+            )
+    return drafts
+
+
+def inspect(parts: Parts, images: Sequence[Pixels]) -> list[tuple[Finding, ...]]:
+    """What every detector finds in each image. Scores, never verdicts."""
+    found: list[tuple[Finding, ...]] = [() for _ in images]
+    for detector in parts.detectors:
+        scored = detector.detect(images)
+        if len(scored) != len(images) or not all(scored):
+            raise DetectorError(
+                f"Detector {detector.name} gave no finding for an image.",
+                remedy="An image without a score is an unchecked image: repair or replace the detector.",
+            )
+        found = [(*before, *new) for before, new in zip(found, scored, strict=True)]
+    for finding in (finding for findings in found for finding in findings):
+        finding_facts(finding)  # refuses a score outside [0, 1]
+    return found
+
+
+def judge(parts: Parts, admission: Judged, draft: Draft, findings: Sequence[Finding]) -> Release:
+    """Ask policy whether this draft may leave."""
+    height, width, _ = draft.pixels.shape
+    policy_input = release_input(
+        admission.policy_input,
+        admission.decision,
+        draft,
+        findings,
+        time=utc_now(),
+        markable=parts.watermarker.fits(height, width),
+    )
+    decision = _decide(parts, Stage.RELEASE, policy_input)
+    obligations = Obligations.parse(admission.decision.obligations).merged(Obligations.parse(decision.obligations))
+    if obligations.disclose:
+        raise ObligationError(
+            f"Policy obliges to disclose {', '.join(obligations.disclose)}; this version discloses no request field.",
+            remedy="Remove `disclose` from the bundle's obligations.",
+        )
+    outcome = stricter(decision.outcome, Outcome.REVIEW if obligations.approvals else Outcome.ALLOW)
+    return Release(Judged(decision, policy_input), obligations, outcome)
+
+
+def withhold(parts: Parts, subject: Subject, draft: Draft, findings: Sequence[Finding], release: Release) -> Entry:
+    """Write `denied` and forget the draft, or encrypt it into quarantine and write `held`."""
+    if release.outcome is Outcome.DENY:
+        return append(parts, subject.withheld(EntryKind.DENIED, draft.index, findings, release.judged, None)).entry
+    hold_id = new_id()
+    content = parts.encoder.encode(draft.pixels, parts.encoder.media_types[0])
+    parts.quarantine.seal(hold_id, content)
+    hold: dict[str, Json] = {"id": hold_id, "digest": digest(content), "approvals": release.obligations.approvals}
+    try:
+        return append(parts, subject.withheld(EntryKind.HELD, draft.index, findings, release.judged, hold)).entry
+    except BaseException:
+        parts.quarantine.destroy(hold_id)
+        raise
+
+
+def sign(
+    parts: Parts, subject: Subject, draft: Draft, admission: Judged, release: Release, marked: Marked, asset_id: str
+) -> SignedContent:
+    """Sign a manifest over the marked bytes; only one that reads back as Trusted and as ours will do."""
+    if subject.intent is None:
+        raise LedgerError("Nothing is signed before its intent is written.", remedy="Run the steps in their order.")
+    statement = ProvenanceStatement(
+        asset_id=asset_id,
+        intent_entry_id=subject.intent.entry.id,
+        intent_leaf=Digest(leaf_hash(subject.intent.leaf).hex()),
+        log_origin=parts.log_key.name,
+        bundle_revision=release.judged.decision.bundle_revision,
+        decision_ids=(admission.decision.decision_id, release.judged.decision.decision_id),
+        model_digest=draft.model.digest,
+        components=draft.model.components,
+        created_at=utc_now(),
+        model_name=draft.model.pipeline,
+        media_type=marked.media_type,
+        generator_name=parts.system,
+        generator_version=parts.version,
+        watermark=marked.watermark,
+        visible_label=release.obligations.visible_label or None,
+    )
+    signed = parts.signer.sign(marked.content, marked.media_type, manifest_definition(statement))
+    provenance = signed.report.provenance or {}
+    if signed.report.state is not ManifestState.TRUSTED or provenance.get("asset") != asset_id:
+        raise SigningError(
+            f"The signed file reads back as {signed.report.state.value}: {', '.join(signed.report.problems)}.",
+            remedy="Check the signing certificate and the trust root with `governance doctor`.",
+        )
+    return signed
+
+
+def keep(parts: Parts, asset_id: str, marked: Marked, signed: SignedContent, visible_label: str) -> ReleasedFile:
+    """Stage the signed bytes in the vault, unreadable until the outcome commits, and say what the outcome will say."""
+    content_digest = digest(signed.content)
+    record = None
+    if marked.watermark is not None and marked.mark_id is not None:
+        record = MarkRecord(
+            algorithm=marked.watermark.algorithm,
+            key_id=marked.watermark.key_id,
+            mark_id=marked.mark_id,
+            asset_id=asset_id,
+            asset_digest=content_digest,
+            fingerprint=parts.fingerprinter.fingerprint(marked.pixels),
+        )
+    parts.vault.put(content_digest, signed.content)  # last: whatever fails before leaves nothing staged
+    return ReleasedFile(
+        asset_id=asset_id,
+        digest=content_digest,
+        media_type=marked.media_type,
+        size=len(signed.content),
+        manifest_label=signed.report.label,
+        signer=signed.report.signer,
+        visible_label=visible_label,
+        mark=record,
+    )
+
+
+def commit(
+    parts: Parts, subject: Subject, draft: Draft, findings: Sequence[Finding], release: Release, file: ReleasedFile
+) -> Receipt:
+    """Write the outcome. No receipt, no bytes: what was staged is readable only after this returns."""
+    honoured: dict[str, Json] = {
+        name: list(value) if isinstance(value, tuple) else value for name, value in asdict(release.obligations).items()
+    }
+    try:
+        receipt = append(parts, subject.released(draft.index, findings, release.judged, file, honoured))
+    except BaseException:
+        # An interrupt may arrive after the entry is durable: the ledger knows, and recovery settles what it cannot say.
+        with suppress(LedgerError):
+            if parts.ledger.find_asset(file.digest) is None:
+                parts.vault.discard(file.digest)
+        raise
+    parts.vault.publish(file.digest)
+    return receipt
+
+
+def released_asset(file: ReleasedFile, signed: SignedContent, receipt: Receipt) -> Asset:
+    """The asset as the caller receives it."""
+    return Asset(file.asset_id, signed.content, file.media_type, file.digest, receipt)
+
+
+def append(parts: Parts, record: Record) -> Receipt:
+    """Append, and believe nothing but a receipt that verifies for exactly this entry."""
+    receipt = parts.ledger.append(record)
+    if verify_receipt(receipt, parts.log_key) != record.entry:
+        raise LedgerError(
+            f"The ledger answered with a receipt for another entry than {record.entry.id}.",
+            remedy="Run `governance ledger verify`.",
+        )
+    return receipt
+
+
+def _decide(parts: Parts, stage: Stage, policy_input: Mapping[str, Json]) -> Decision:
+    decision = parts.policy.decide(stage, policy_input)
+    if decision.stage is not stage:
+        raise PolicyError(
+            f"A decision for {decision.stage.value} came back where {stage.value} was asked.",
+            remedy="Repair the policy engine's adapter.",
+        )
+    return decision

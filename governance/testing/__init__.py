@@ -1,0 +1,52 @@
+"""For tests of this project and of adapters to it: one contract class per port, and fakes that work.
+
+A contract class is subclassed by the tests of each adapter; the fakes pass the same contracts.
+"""
+
+from governance.testing.detector import DetectorContract, FakeDetector
+from governance.testing.fake_ledger import FakeLedger
+from governance.testing.installation import FailingAt, fake_parts
+from governance.testing.ledger import LedgerContract
+from governance.testing.manifest import FakeManifestSigner, ManifestSignerContract
+from governance.testing.marking import (
+    EncoderContract,
+    FakeEncoder,
+    FakeFingerprinter,
+    FakeLabeller,
+    FingerprinterContract,
+    LabellerContract,
+    example_picture,
+)
+from governance.testing.pipeline import FakePipeline, PipelineContract, example_request
+from governance.testing.policy import FakePolicyEngine, PolicyEngineContract
+from governance.testing.storage import FakeQuarantine, FakeVault, QuarantineContract, VaultContract
+from governance.testing.watermark import FakeWatermarker, WatermarkerContract
+
+__all__ = [
+    "DetectorContract",
+    "EncoderContract",
+    "FailingAt",
+    "FakeDetector",
+    "FakeEncoder",
+    "FakeFingerprinter",
+    "FakeLabeller",
+    "FakeLedger",
+    "FakeManifestSigner",
+    "FakePipeline",
+    "FakePolicyEngine",
+    "FakeQuarantine",
+    "FakeVault",
+    "FakeWatermarker",
+    "FingerprinterContract",
+    "LabellerContract",
+    "LedgerContract",
+    "ManifestSignerContract",
+    "PipelineContract",
+    "PolicyEngineContract",
+    "QuarantineContract",
+    "VaultContract",
+    "WatermarkerContract",
+    "example_picture",
+    "example_request",
+    "fake_parts",
+]

@@ -1,0 +1,107 @@
+"""Contract and fake of the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from governance.canonical import digest
+from governance.pixels import require_pixels
+from governance.ports import Pipeline
+from governance.testing.marking import example_picture
+from governance.types import Draft, GenerationRequest, ModelFacts, Principal, Prompt
+
+EXAMPLE_MODEL = ModelFacts(
+    pipeline="FakePipeline",
+    components={"unet": digest(b"unet"), "vae": digest(b"vae")},
+    scheduler="FakeScheduler",
+    scheduler_config={"steps_offset": 1},
+    device="cpu",
+    dtype="float32",
+    versions={"fake": "1"},
+)
+
+
+def example_request(**changes: object) -> GenerationRequest:
+    """A request for one 64 x 64 image that nothing is wrong with; `changes` replace its fields."""
+    request = GenerationRequest(
+        id="request-1",
+        principal=Principal("designer@example.org", ("designer",)),
+        purpose="marketing",
+        prompts=(Prompt("a red seven on a blue background"),),
+        steps=20,
+        width=64,
+        height=64,
+        parameters={"guidance_scale": 7.5},
+    )
+    return replace(request, **changes)  # type: ignore[arg-type]
+
+
+@dataclass(slots=True)
+class FakePipeline:
+    """Paints a picture that depends on the seed alone.
+
+    `error`: what `generate` raises instead. `swapped`: the model that turns out to have generated. `spoil`: changes the
+    drafts before they are returned. `runs`: how often it generated.
+    """
+
+    model: ModelFacts = EXAMPLE_MODEL
+    error: BaseException | None = None
+    describe_error: BaseException | None = None
+    swapped: ModelFacts | None = None
+    spoil: Callable[[list[Draft]], Sequence[Draft]] | None = None
+    runs: int = field(default=0, init=False)
+
+    def describe(self) -> ModelFacts:
+        """See Pipeline.describe."""
+        if self.describe_error is not None:
+            raise self.describe_error
+        return self.model
+
+    def generate(self, request: GenerationRequest) -> Sequence[Draft]:
+        """See Pipeline.generate."""
+        self.runs += 1
+        if self.error is not None:
+            raise self.error
+        drafts = [
+            Draft(index, example_picture(request.height, request.width, seed % 2**32), self.swapped or self.model, seed)
+            for index, seed in enumerate(request.seeds)
+        ]
+        return self.spoil(drafts) if self.spoil else drafts
+
+
+class PipelineContract:
+    """What every pipeline does. Subclasses say which one, and what to ask of it; pytest runs the `test_` methods."""
+
+    def pipeline(self, request: GenerationRequest) -> Pipeline:
+        """A pipeline bound to `request`."""
+        raise NotImplementedError
+
+    def request(self, images: int) -> GenerationRequest:
+        """A request for `images` images, with seeds."""
+        raise NotImplementedError
+
+    def test_describes_itself_the_same_way_twice(self) -> None:
+        pipeline = self.pipeline(self.request(1))
+        assert pipeline.describe().digest == pipeline.describe().digest
+
+    def test_makes_the_drafts_that_were_asked_for(self) -> None:
+        request = self.request(2)
+        pipeline = self.pipeline(request)
+        drafts = pipeline.generate(request)
+        assert [draft.index for draft in drafts] == [0, 1]
+        assert [draft.seed for draft in drafts] == list(request.seeds)
+        for draft in drafts:
+            assert require_pixels(draft.pixels).shape == (request.height, request.width, 3)
+            assert draft.model.digest == pipeline.describe().digest
+
+    def test_the_same_seeds_make_the_same_pixels(self) -> None:
+        request = self.request(1)
+        (one,), (other,) = (self.pipeline(request).generate(request) for _ in range(2))
+        assert (one.pixels == other.pixels).all()
+
+    def test_other_seeds_make_other_pixels(self) -> None:
+        request = self.request(1)
+        changed = replace(request, seeds=tuple(seed + 1 for seed in request.seeds))
+        (one,), (other,) = (self.pipeline(asked).generate(asked) for asked in (request, changed))
+        assert (one.pixels != other.pixels).any()

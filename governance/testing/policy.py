@@ -1,0 +1,186 @@
+"""The policy engine's contract, facts to ask it with, and a fake that answers as scripted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from governance.canonical import CanonicalError, Digest, Json, canonical_bytes, digest
+from governance.errors import PolicyError
+from governance.facts import admission_input, release_input, request_facts
+from governance.ports import PolicyEngine
+from governance.testing.expect import expect
+from governance.types import (
+    Decision,
+    Draft,
+    Finding,
+    GenerationRequest,
+    ModelFacts,
+    Outcome,
+    Principal,
+    Prompt,
+    PromptKind,
+    Reason,
+    Stage,
+    new_id,
+)
+
+EXAMPLE_TIME = "2026-11-23T14:00:00.000Z"
+EXAMPLE_MODEL = ModelFacts(
+    pipeline="StableDiffusionPipeline",
+    components={
+        "unet": digest(b"unet weights"),
+        "vae": digest(b"vae weights"),
+        "text_encoder": digest(b"text weights"),
+    },
+    scheduler="DDIMScheduler",
+    scheduler_config={"num_train_timesteps": 1000},
+    device="cpu",
+    dtype="float32",
+    versions={"diffusers": "0.42.1"},
+)
+
+_REVISION = digest(b"a fake bundle")
+Script = Decision | PolicyError | Callable[[Stage, Mapping[str, Json]], Decision]
+
+
+def example_request(text: str = "a red seven on a blue background") -> GenerationRequest:
+    """A modest request by a designer, for marketing."""
+    return GenerationRequest(
+        id="request-1",
+        principal=Principal("designer@example.org", ("designer",)),
+        purpose="marketing",
+        prompts=(Prompt(text), Prompt("blurry, low quality", PromptKind.NEGATIVE, "negative_prompt")),
+        parameters={"guidance_scale": 7.5, "eta": None, "clip_skip": 1},
+        seeds=(123,),
+        steps=30,
+        width=256,
+        height=256,
+    )
+
+
+def admission_facts(request: GenerationRequest | None = None, model: ModelFacts = EXAMPLE_MODEL) -> dict[str, Json]:
+    """A policy input of the admission stage, as the line makes it."""
+    return admission_input(request_facts(request or example_request(), model, ()), time=EXAMPLE_TIME, attempt=1)
+
+
+def release_facts(
+    score: float = 0.01, *, markable: bool = True, request: GenerationRequest | None = None
+) -> dict[str, Json]:
+    """A policy input of the release stage, as the line makes it, for a draft with this NSFW score."""
+    request = request or example_request()
+    admitted = Decision(Stage.ADMISSION, Outcome.ALLOW, (), {"watermark": True}, new_id(), digest(b"a bundle"))
+    draft = Draft(0, np.zeros((request.height, request.width, 3), np.uint8), EXAMPLE_MODEL, 123)
+    finding = Finding("nsfw", digest(b"nsfw weights"), "nsfw", score)
+    return release_input(admission_facts(request), admitted, draft, (finding,), time=EXAMPLE_TIME, markable=markable)
+
+
+@dataclass
+class FakePolicyEngine:
+    """Answers each stage as scripted: a decision, an error to raise, or a function of stage and facts.
+
+    `undefined` are the stages on which the policy says nothing. `asked` records every question, in order.
+    """
+
+    script: Mapping[Stage, Script] = field(default_factory=dict)
+    undefined: frozenset[Stage] = frozenset()
+    bundle_revision: Digest = _REVISION
+    asked: list[tuple[Stage, Mapping[str, Json]]] = field(default_factory=list)
+
+    def decide(self, stage: Stage, facts: Mapping[str, Json]) -> Decision:
+        self.asked.append((stage, facts))
+        try:
+            canonical_bytes(facts)
+        except CanonicalError as error:
+            raise PolicyError("The policy input has no canonical form.", remedy=error.remedy) from error
+        if facts.get("stage") != stage.value:
+            raise PolicyError(
+                f"The policy input is for {facts.get('stage')}, not {stage.value}.",
+                remedy="Ask with that stage's facts.",
+            )
+        if stage in self.undefined:
+            return self.answer(stage, Outcome.DENY, Reason("policy.undefined", "The policy gave no decision."))
+        scripted = self.script.get(stage)
+        if isinstance(scripted, PolicyError):
+            raise scripted
+        if isinstance(scripted, Decision):
+            return scripted
+        return scripted(stage, facts) if scripted else self.answer(stage, Outcome.ALLOW, watermark=True)
+
+    def answer(self, stage: Stage, outcome: Outcome, *reasons: Reason, **obligations: Json) -> Decision:
+        """A decision of this fake's bundle, with a fresh id."""
+        return Decision(stage, outcome, reasons, obligations, new_id(), self.bundle_revision)
+
+
+class PolicyEngineContract:
+    """What every policy engine keeps to. A subclass supplies the engines.
+
+    `engine` allows `admission_facts()` and `release_facts()`, and denies a release that scores 1.0.
+    """
+
+    def engine(self) -> PolicyEngine:
+        raise NotImplementedError
+
+    def undefined_engine(self) -> PolicyEngine:
+        """Whose policy says nothing at admission."""
+        raise NotImplementedError
+
+    def broken_engine(self) -> PolicyEngine:
+        """Which cannot answer at admission."""
+        raise NotImplementedError
+
+    def test_an_answer_names_stage_bundle_and_itself(self) -> None:
+        engine = self.engine()
+        first, second = (engine.decide(Stage.ADMISSION, admission_facts()) for _ in range(2))
+        assert first.outcome is Outcome.ALLOW
+        assert first.stage is Stage.ADMISSION
+        assert first.bundle_revision == engine.bundle_revision
+        assert len(engine.bundle_revision) == 64
+        assert set(engine.bundle_revision) <= set("0123456789abcdef")
+        assert first.decision_id
+        assert first.decision_id != second.decision_id
+        canonical_bytes(dict(first.obligations))
+
+    def test_stages_are_decided_apart(self) -> None:
+        engine = self.engine()
+        assert engine.decide(Stage.RELEASE, release_facts()).outcome is Outcome.ALLOW
+        denied = engine.decide(Stage.RELEASE, release_facts(score=1.0))
+        assert denied.outcome is Outcome.DENY
+        assert denied.stage is Stage.RELEASE
+        assert all(reason.code and reason.message for reason in denied.reasons)
+        assert denied.reasons
+
+    def test_facts_are_left_as_they_were(self) -> None:
+        facts = admission_facts()
+        self.engine().decide(Stage.ADMISSION, facts)
+        assert facts == admission_facts()
+
+    def test_undefined_is_a_denial(self) -> None:
+        decision = self.undefined_engine().decide(Stage.ADMISSION, admission_facts())
+        assert decision.outcome is Outcome.DENY
+        assert [reason.code for reason in decision.reasons] == ["policy.undefined"]
+        assert dict(decision.obligations) == {}
+
+    def test_no_answer_is_an_error(self) -> None:
+        with expect(PolicyError):
+            self.broken_engine().decide(Stage.ADMISSION, admission_facts())
+
+    def test_facts_of_another_stage_are_refused(self) -> None:
+        with expect(PolicyError):
+            self.engine().decide(Stage.RELEASE, admission_facts())
+
+    def test_facts_with_a_float_are_refused(self) -> None:
+        facts: dict[str, object] = {**admission_facts(), "version": 1.0}
+        with expect(PolicyError):
+            self.engine().decide(Stage.ADMISSION, facts)  # type: ignore[arg-type]
+
+    def test_many_threads_get_their_own_answers(self) -> None:
+        engine = self.engine()
+        scores = [0.0, 1.0] * 16
+        with ThreadPoolExecutor(8) as pool:
+            decisions = list(pool.map(lambda score: engine.decide(Stage.RELEASE, release_facts(score=score)), scores))
+        assert [decision.outcome is Outcome.DENY for decision in decisions] == [score == 1.0 for score in scores]
+        assert len({decision.decision_id for decision in decisions}) == len(scores)

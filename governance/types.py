@@ -1,0 +1,431 @@
+"""The values that everything else speaks in. All frozen; none holds behaviour beyond its own encoding."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from governance.canonical import Digest, Json, canonical_bytes, canonical_digest
+from governance.errors import GovernanceError, LedgerError, ProofError, StorageError
+
+Pixels: TypeAlias = NDArray[np.uint8]
+"""One image: shape (H, W, 3), dtype uint8, RGB, sRGB values 0..255."""
+
+Scalar: TypeAlias = bool | int | float | str | None
+
+MAX_ENTRY_BYTES = 32 * 1024
+
+
+def new_id() -> str:
+    """A fresh UUIDv7 (RFC 9562, section 5.7): ids sort by the millisecond they were made in."""
+    stamp = time.time_ns() // 1_000_000
+    value = (stamp << 80) | (7 << 76) | (secrets.randbits(12) << 64) | (0b10 << 62) | secrets.randbits(62)
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def utc_now() -> str:
+    """The time now as RFC 3339 in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Stage(StrEnum):
+    """Where in the line a decision is asked for."""
+
+    ADMISSION = "admission"
+    RELEASE = "release"
+    REVIEW = "review"
+    TRAINING = "training"
+
+
+class Outcome(StrEnum):
+    """What policy decided."""
+
+    ALLOW = "allow"
+    REVIEW = "review"
+    DENY = "deny"
+
+
+class Verdict(StrEnum):
+    """What became of one item."""
+
+    RELEASED = "released"
+    DENIED = "denied"
+    HELD = "held"
+    FAILED = "failed"
+
+
+class Assurance(StrEnum):
+    """How well the principal is known: said by the caller, or checked by us."""
+
+    ASSERTED = "asserted"
+    AUTHENTICATED = "authenticated"
+
+
+class EntryKind(StrEnum):
+    """Kinds of ledger entries. Kinds are added, never renamed."""
+
+    INTENT = "intent"
+    DENIED = "denied"
+    HELD = "held"
+    RELEASED = "released"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asked. "Who asked" is only as good as `assurance`."""
+
+    id: str
+    roles: tuple[str, ...] = ()
+    issuer: str = "caller"
+    assurance: Assurance = Assurance.ASSERTED
+
+
+class PromptKind(StrEnum):
+    """What a text asks for: `prompt` wants it in the picture, `negative` wants it kept out."""
+
+    PROMPT = "prompt"
+    NEGATIVE = "negative"
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One text that conditions the generation, and the pipeline's parameter it was given in."""
+
+    text: str
+    kind: PromptKind = PromptKind.PROMPT
+    parameter: str = "prompt"
+
+
+@dataclass(frozen=True, slots=True)
+class InputImage:
+    """An image that the caller gave to the pipeline: the parameter's name and its pixels."""
+
+    parameter: str
+    pixels: Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """One call of a pipeline, in terms that policy can see.
+
+    `steps`, `width`, `height` (pixels) and `images` are at least 1. `parameters` are the remaining scalar arguments by
+    the pipeline's own names, floats included; they are not personal. `seeds` is empty (the line draws one per image) or
+    has one seed per image, each 0 <= seed < 2^64. `model` is a name for people; policy knows models by their digests.
+    """
+
+    id: str
+    principal: Principal
+    purpose: str
+    prompts: tuple[Prompt, ...]
+    steps: int
+    width: int
+    height: int
+    images: int = 1
+    model: str = ""
+    inputs: tuple[InputImage, ...] = ()
+    parameters: Mapping[str, Scalar] = field(default_factory=dict)
+    seeds: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterFacts:
+    """A LoRA or other adapter in force: its name, the SHA-256 of its weights, its scale in thousandths."""
+
+    name: str
+    digest: Digest
+    scale_thousandths: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What would generate, or did: exact enough that two equal ModelFacts are the same model in the same place."""
+
+    pipeline: str
+    components: Mapping[str, Digest]
+    scheduler: str
+    scheduler_config: Mapping[str, Json]
+    device: str
+    dtype: str
+    adapters: tuple[AdapterFacts, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Json]:
+        """The facts as canonical JSON; holds nothing personal."""
+        return {
+            "version": 1,
+            "pipeline": self.pipeline,
+            "components": dict(self.components),
+            "scheduler": {"class": self.scheduler, "config": dict(self.scheduler_config)},
+            "adapters": [
+                {"name": a.name, "digest": a.digest, "scale_thousandths": a.scale_thousandths} for a in self.adapters
+            ],
+            "device": self.device,
+            "dtype": self.dtype,
+            "versions": dict(self.versions),
+        }
+
+    @property
+    def digest(self) -> Digest:
+        """SHA-256 of the canonical form."""
+        return canonical_digest(self.as_json())
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One generated image that nobody has decided on yet, with the seed and the model that made it."""
+
+    index: int
+    pixels: Pixels
+    model: ModelFacts
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One score of one detector: a risk in [0, 1] for `label`. A detector scores; it never judges."""
+
+    detector: str
+    detector_digest: Digest
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a decision is what it is. Compare by `code`; `path` is a JSON pointer into the policy input."""
+
+    code: str
+    message: str
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One answer of the policy engine, bound to the bundle that gave it."""
+
+    stage: Stage
+    outcome: Outcome
+    reasons: tuple[Reason, ...]
+    obligations: Mapping[str, Json]
+    decision_id: str
+    bundle_revision: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One append-only record. `subject` groups the entries of one generation (or, later, of one work, model, ...)."""
+
+    kind: EntryKind
+    subject: str
+    body: Mapping[str, Json]
+    id: str = field(default_factory=new_id)
+    time: str = field(default_factory=utc_now)
+
+    def leaf(self) -> bytes:
+        """The canonical bytes that the tree commits to.
+
+        Raises:
+            LedgerError: the entry is larger than 32 KiB.
+        """
+        content = canonical_bytes(
+            {
+                "version": 1,
+                "id": self.id,
+                "kind": self.kind.value,
+                "subject": self.subject,
+                "time": self.time,
+                "body": dict(self.body),
+            }
+        )
+        if len(content) > MAX_ENTRY_BYTES:
+            raise LedgerError(
+                f"An entry of {len(content)} bytes exceeds {MAX_ENTRY_BYTES}.",
+                remedy="Ask for fewer images or prompts in one call.",
+            )
+        return content
+
+    @classmethod
+    def from_leaf(cls, content: bytes) -> Entry:
+        """The entry that `leaf()` encoded.
+
+        Raises:
+            ProofError: the bytes are not an entry in canonical form.
+        """
+        try:
+            value = json.loads(content)
+            entry = cls(EntryKind(value["kind"]), value["subject"], value["body"], value["id"], value["time"])
+            if entry.leaf() != content:
+                raise ValueError("not in canonical form")
+            if not all(isinstance(text, str) for text in (entry.id, entry.subject, entry.time)):
+                raise TypeError("id, subject and time are text")
+        except (ValueError, KeyError, TypeError, RecursionError, GovernanceError) as error:
+            raise ProofError(
+                f"These bytes are not a ledger entry: {error}.", remedy="The entry was altered."
+            ) from error
+        return entry
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof that an entry is in the log: leaf bytes, its inclusion proof, and the checkpoint that covers it."""
+
+    leaf: bytes
+    index: int
+    tree_size: int
+    proof: tuple[bytes, ...]
+    checkpoint: str
+
+    @property
+    def entry(self) -> Entry:
+        """The entry that this receipt is for."""
+        return Entry.from_leaf(self.leaf)
+
+    def to_json(self) -> str:
+        """The wire form, as a stranger receives it."""
+        value = {
+            "version": 1,
+            "leaf": base64.b64encode(self.leaf).decode(),
+            "index": self.index,
+            "tree_size": self.tree_size,
+            "proof": [base64.b64encode(node).decode() for node in self.proof],
+            "checkpoint": self.checkpoint,
+        }
+        return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Receipt:
+        """Read the wire form.
+
+        Raises:
+            ProofError: the text is not a receipt of version 1.
+        """
+        try:
+            value = json.loads(text)
+            if value["version"] != 1:
+                raise ValueError(f"unknown version {value['version']!r}")
+            if type(value["index"]) is not int or type(value["tree_size"]) is not int:
+                raise ValueError("index and tree_size are integers")
+            return cls(
+                base64.b64decode(value["leaf"], validate=True),
+                value["index"],
+                value["tree_size"],
+                tuple(base64.b64decode(node, validate=True) for node in value["proof"]),
+                str(value["checkpoint"]),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ProofError(
+                f"This is not a receipt: {error}.", remedy="Use the .receipt.json file saved with the asset."
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A released image: the exact signed bytes, and the receipt that proves its record."""
+
+    id: str
+    content: bytes
+    media_type: str
+    digest: Digest
+    receipt: Receipt
+
+    def save(self, path: str | os.PathLike[str], *, receipt: bool = False) -> Path:
+        """Write the signed bytes to `path`, and with `receipt=True` the receipt to `<path>.receipt.json`.
+
+        Raises:
+            StorageError: the file cannot be written; nothing half-written is left behind.
+        """
+        target = Path(path)
+        write_atomically(target, self.content)
+        if receipt:
+            write_atomically(receipt_path(target), self.receipt.to_json().encode())
+        return target
+
+
+@dataclass(frozen=True, slots=True)
+class GovernedItem:
+    """What became of one draft (or, when admission stopped the call, of the call: one item, no draft)."""
+
+    index: int
+    verdict: Verdict
+    decisions: tuple[Decision, ...]
+    findings: tuple[Finding, ...]
+    entry: Entry | None
+    asset: Asset | None = None
+    error: GovernanceError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GovernedResult:
+    """One governed call: one item per image asked for; indices never shift."""
+
+    request_id: str
+    generation_id: str
+    attempt: int
+    items: tuple[GovernedItem, ...]
+
+    @property
+    def released(self) -> tuple[GovernedItem, ...]:
+        """The items that were released."""
+        return tuple(item for item in self.items if item.verdict is Verdict.RELEASED)
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What an image looks like, for attribution.
+
+    `pdq` is the 256-bit PDQ hash as 32 bytes, `quality` PDQ's own 0..100, `grid` the 8 x 8 mean colours as 192 bytes
+    (row-major RGB).
+    """
+
+    pdq: bytes
+    quality: int
+    grid: bytes
+
+
+def receipt_path(path: Path) -> Path:
+    """Where the receipt of the asset at `path` is kept."""
+    return path.with_name(path.name + ".receipt.json")
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write `content` to `path` durably, or leave what was there.
+
+    Raises:
+        StorageError: the folder or disk refuses.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be written: {error.strerror or error}.",
+            remedy="Check that the folder exists, is writable and that the disk has room.",
+        ) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,224 @@
+"""Is this file what it says? Five questions, each answered on its own line.
+
+    manifest          does the C2PA manifest hold, and who signed it
+    watermark         is one of our marks in the pixels
+    attribution       does the mark's record look like this picture
+    entry             are these exact bytes recorded as released
+    inclusion proof   is that entry in the signed log
+
+Absence proves nothing: a file without manifest and mark is a file of which we know nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from governance.attribution import Grade, attribute
+from governance.canonical import Json, digest
+from governance.checkpoint import LogKey, verify_receipt
+from governance.errors import GovernanceError, ProofError
+from governance.ports import Encoder, Fingerprinter, Ledger, ManifestReader, ManifestReport, ManifestState, Watermarker
+from governance.records import asset_digest
+from governance.types import Entry, EntryKind, Pixels, Receipt
+from governance.watermark import MarkKey
+
+
+class Status(StrEnum):
+    """How a question was answered. `not checked` is outside this verification; `unchecked` should have been in it."""
+
+    HOLDS = "holds"
+    FAILS = "fails"
+    NOT_CHECKED = "not checked"
+    UNCHECKED = "could not check"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question, its answer, and what was seen."""
+
+    name: str
+    status: Status
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The answers for one file, and the entry they led to."""
+
+    checks: tuple[Check, ...]
+    entry: Entry | None
+
+    @property
+    def exit_code(self) -> int:
+        """0: all that was asked holds. 1: something fails. 2: nothing fails, but something could not be checked."""
+        statuses = {check.status for check in self.checks}
+        if Status.FAILS in statuses:
+            return 1
+        return 2 if Status.UNCHECKED in statuses else 0
+
+    def as_json(self) -> dict[str, Json]:
+        """For programs."""
+        return {
+            "exit_code": self.exit_code,
+            "entry": self.entry.id if self.entry else None,
+            "checks": [{"name": c.name, "status": c.status.value, "detail": c.detail} for c in self.checks],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class MarkReader:
+    """What reading marks needs: keys of ours. An outsider has none, and marks then read `not checked`."""
+
+    watermarkers: tuple[Watermarker, ...]
+    key: MarkKey
+    encoder: Encoder
+    fingerprinter: Fingerprinter
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    watermarker: Watermarker
+    mark_id: int
+    pixels: Pixels
+
+
+class Verifier:
+    """Verifies files. With a ledger, against the records; without one, against a receipt."""
+
+    def __init__(
+        self,
+        reader: ManifestReader,
+        log_key: LogKey,
+        *,
+        ledger: Ledger | None = None,
+        marks: MarkReader | None = None,
+    ) -> None:
+        self._reader, self._log_key, self._ledger, self._marks = reader, log_key, ledger, marks
+
+    def verify(self, content: bytes, receipt: Receipt | None = None) -> Verification:
+        """Answer the five questions about a file's bytes; a question that cannot be asked is answered so, not raised."""
+        manifest, report = self._manifest(content)
+        watermark, mark = self._watermark(content)
+        attribution, attributed = self._attribution(watermark, mark)
+        entry_check, entry = self._entry(content, receipt, report, attributed)
+        proof = self._proof(entry, receipt)
+        if entry_check.status is Status.HOLDS and entry is not None and entry.body.get("watermark") is None:
+            unmarked = "policy dropped the watermark for this file; its record says so"
+            watermark = Check(watermark.name, Status.NOT_CHECKED, unmarked)
+            attribution = Check(attribution.name, Status.NOT_CHECKED, unmarked)
+        return Verification((manifest, watermark, attribution, entry_check, proof), entry)
+
+    def _manifest(self, content: bytes) -> tuple[Check, ManifestReport | None]:
+        try:
+            report = self._reader.read(content)
+        except GovernanceError as error:
+            return Check("manifest", Status.UNCHECKED, str(error)), None
+        when = f" at {report.signed_at}" if report.signed_at else ""
+        if report.state is ManifestState.TRUSTED:
+            return Check("manifest", Status.HOLDS, f"Trusted, signed by {report.signer}{when}"), report
+        if report.state is ManifestState.MISSING:
+            return Check(
+                "manifest", Status.FAILS, "there is none: lost, or never there. That alone proves nothing"
+            ), None
+        problems = ", ".join(report.problems) or "no reason given"
+        return Check("manifest", Status.FAILS, f"{report.state.value.capitalize()}: {problems}"), report
+
+    def _watermark(self, content: bytes) -> tuple[Check, _Mark | None]:
+        if self._marks is None:
+            return Check("watermark", Status.NOT_CHECKED, "reading marks needs the watermark key"), None
+        try:
+            pixels = self._marks.encoder.decode(content)
+            for found in self._found_marks(self._marks, pixels):
+                detail = f"{found.watermarker.algorithm}, id {found.mark_id}"
+                return Check("watermark", Status.HOLDS, f"one of ours is present: {detail}"), found
+        except GovernanceError as error:
+            return Check("watermark", Status.UNCHECKED, str(error)), None
+        return Check("watermark", Status.FAILS, "none of ours was found. That alone proves nothing"), None
+
+    def _found_marks(self, marks: MarkReader, pixels: Pixels) -> Iterator[_Mark]:
+        for watermarker in marks.watermarkers:
+            if not watermarker.fits(*pixels.shape[:2]):
+                continue
+            for payload in watermarker.extract(pixels):
+                mark_id = marks.key.id_of(payload, watermarker.payload_bits, watermarker.algorithm)
+                if mark_id is not None:
+                    yield _Mark(watermarker, mark_id, pixels)
+
+    def _attribution(self, watermark: Check, mark: _Mark | None) -> tuple[Check, Entry | None]:
+        name = "attribution"
+        if self._marks is None or self._ledger is None:
+            return Check(name, Status.NOT_CHECKED, "attributing a picture needs the ledger and the watermark key"), None
+        if mark is None:
+            return Check(name, watermark.status, "without a mark there is nothing to attribute by"), None
+        try:
+            record = self._ledger.find_mark(mark.watermarker.algorithm, self._marks.key.key_id, mark.mark_id)
+            if record is None:
+                return Check(name, Status.FAILS, "mark present, but it leads to no record"), None
+            graded = attribute(record.fingerprint, self._marks.fingerprinter.fingerprint(mark.pixels))
+            seen = f"PDQ distance {graded.pdq_distance}, colour grid apart {graded.grid_mean:.1f} on average"
+            if graded.grade is not Grade.ATTRIBUTED:
+                return Check(name, Status.FAILS, f"{graded.grade.value} ({seen})"), None
+            entry = self._ledger.find_asset(record.asset_digest)
+        except GovernanceError as error:
+            return Check(name, Status.UNCHECKED, str(error)), None
+        return Check(name, Status.HOLDS, f"attributed to asset {record.asset_id} ({seen})"), entry
+
+    def _entry(
+        self, content: bytes, receipt: Receipt | None, report: ManifestReport | None, attributed: Entry | None
+    ) -> tuple[Check, Entry | None]:
+        if self._ledger is None and receipt is None:
+            return Check("entry", Status.UNCHECKED, "there is neither a ledger nor a receipt"), None
+        content_digest = digest(content)
+        try:
+            entry = self._ledger.find_asset(content_digest) if self._ledger else None
+            if entry is None and receipt is not None and asset_digest(receipt.entry) == content_digest:
+                entry = receipt.entry
+        except ProofError as error:
+            return Check("entry", Status.FAILS, str(error)), None
+        except GovernanceError as error:
+            return Check("entry", Status.UNCHECKED, str(error)), None
+        if entry is None and attributed is not None:
+            problem = f"the picture is recorded in {attributed.id}, but as other bytes than these"
+            return Check("entry", Status.FAILS, problem), attributed
+        problem = "no entry records these bytes as released" if entry is None else _mismatch(entry, report)
+        if entry is None or problem:
+            return Check("entry", Status.FAILS, problem), entry
+        return Check("entry", Status.HOLDS, f"{entry.id}: released {entry.time}, generation {entry.subject}"), entry
+
+    def _proof(self, entry: Entry | None, receipt: Receipt | None) -> Check:
+        name = "inclusion proof"
+        if entry is None:
+            status = Status.UNCHECKED if self._ledger is None and receipt is None else Status.FAILS
+            return Check(name, status, "there is no entry to prove")
+        try:
+            if receipt is None or receipt.entry != entry:
+                assert self._ledger is not None  # without a ledger, the entry came out of the receipt
+                receipt = self._ledger.receipt(entry.id)
+            verify_receipt(receipt, self._log_key)
+        except ProofError as error:
+            return Check(name, Status.FAILS, str(error))
+        except GovernanceError as error:
+            return Check(name, Status.UNCHECKED, str(error))
+        return Check(name, Status.HOLDS, f"leaf {receipt.index} of {receipt.tree_size} in {self._log_key.name}")
+
+
+def _mismatch(entry: Entry, report: ManifestReport | None) -> str:
+    """Why the manifest and the entry do not speak of the same file, if they do not."""
+    if entry.kind is not EntryKind.RELEASED:
+        return f"entry {entry.id} records no release"
+    if report is None or report.provenance is None:
+        return ""
+    body: Any = entry.body
+    provenance: Any = report.provenance
+    try:
+        same = (
+            provenance["asset"] == body["asset"]["id"]
+            and provenance["intent"]["entry"] == body["intent"]["id"]
+            and provenance["intent"]["leaf"] == body["intent"]["leaf"]
+        )
+    except (KeyError, TypeError):
+        return f"entry {entry.id} or the manifest does not have the shape of this version"
+    return "" if same else f"the manifest names another record than entry {entry.id}"

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from governance_adapters.marking.dwtdctsvd import DwtDctSvdWatermarker
+from governance_adapters.marking.encoding import ImageEncoder
+from governance_adapters.marking.fingerprint import PdqFingerprinter
+from governance_adapters.marking.label import TextLabeller
+from governance_adapters.marking.tiled import TiledWatermarker
+
+from governance.ports import Encoder, Fingerprinter, Labeller, Watermarker
+from governance.testing.marking import (
+    EncoderContract,
+    FakeEncoder,
+    FakeFingerprinter,
+    FakeLabeller,
+    FingerprinterContract,
+    LabellerContract,
+)
+from governance.testing.watermark import FakeWatermarker, WatermarkerContract
+from governance.watermark import MarkKey
+
+
+class TestFakeWatermarker(WatermarkerContract):
+    def watermarker(self, key: MarkKey) -> Watermarker:
+        return FakeWatermarker()
+
+
+class TestFakeWatermarkerOf32Bits(WatermarkerContract):
+    def watermarker(self, key: MarkKey) -> Watermarker:
+        return FakeWatermarker(payload_bits=32)
+
+
+class TestTiledWatermarker(WatermarkerContract):
+    def watermarker(self, key: MarkKey) -> Watermarker:
+        return TiledWatermarker(key)
+
+
+class TestDwtDctSvdWatermarker(WatermarkerContract):
+    def watermarker(self, key: MarkKey) -> Watermarker:
+        return DwtDctSvdWatermarker(key)
+
+
+class TestFakeEncoder(EncoderContract):
+    def encoder(self) -> Encoder:
+        return FakeEncoder()
+
+
+class TestImageEncoder(EncoderContract):
+    def encoder(self) -> Encoder:
+        return ImageEncoder()
+
+
+class TestFakeFingerprinter(FingerprinterContract):
+    def fingerprinter(self) -> Fingerprinter:
+        return FakeFingerprinter()
+
+
+class TestPdqFingerprinter(FingerprinterContract):
+    def fingerprinter(self) -> Fingerprinter:
+        return PdqFingerprinter()
+
+
+class TestFakeLabeller(LabellerContract):
+    def labeller(self) -> Labeller:
+        return FakeLabeller()
+
+
+class TestTextLabeller(LabellerContract):
+    def labeller(self) -> Labeller:
+        return TextLabeller()

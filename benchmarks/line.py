@@ -98,9 +98,7 @@ def governed(folder: Path, seconds: dict[str, list[float]]) -> Governor:
     initialise(settings)
     allow_model(settings.bundle_path, EXAMPLE_MODEL, name="painted", licence="CC0-1.0")
     parts = open_governor(settings).parts
-    timed = {
-        name: Timed(getattr(parts, name), name, seconds) for name in STAGES if name not in ("detectors", "ledger")
-    }
+    timed = {name: Timed(getattr(parts, name), name, seconds) for name in STAGES if name not in ("detectors", "ledger")}
     detectors = tuple(Timed(detector, "detectors", seconds) for detector in parts.detectors)
     values = {name: getattr(parts, name) for name in parts.__slots__}
     values |= {**timed, "detectors": detectors, "ledger": Timed(parts.ledger, "ledger", seconds)}
@@ -140,7 +138,7 @@ def pillow_png(image: np.ndarray) -> None:
 
 
 def sdxl_mark() -> Callable[[np.ndarray], Any]:
-    """diffusers' own fixed watermark."""
+    """Diffusers' own fixed watermark."""
     import torch
     from diffusers.pipelines.stable_diffusion_xl.watermark import StableDiffusionXLWatermarker
 

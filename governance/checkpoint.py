@@ -97,23 +97,23 @@ class LogKey:
 
 @dataclass(frozen=True, slots=True)
 class LogSigner:
-    """Signs the checkpoints of one log. `name` is both the origin and the key name."""
+    """Signs the checkpoints of one log. `name` is both the origin and the key name; `key` is the public half.
+
+    Raises:
+        ConfigurationError: a note cannot carry this name.
+    """
 
     name: str
     private_key: Ed25519PrivateKey = field(repr=False)
+    key: LogKey = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.key  # noqa: B018 - a bad name is refused now, not at the first signature
+        object.__setattr__(self, "key", LogKey(self.name, self.private_key.public_key().public_bytes_raw()))
 
     @classmethod
     def generate(cls, name: str) -> LogSigner:
         """A signer with a fresh key."""
         return cls(name, Ed25519PrivateKey.generate())
-
-    @property
-    def key(self) -> LogKey:
-        """The public half."""
-        return LogKey(self.name, self.private_key.public_key().public_bytes_raw())
 
     def sign_checkpoint(self, size: int, root: bytes) -> str:
         """The signed note for a tree of `size` leaves with this root (32 bytes).

@@ -252,13 +252,13 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
 def verify_consistency(old: int, size: int, proof: Sequence[bytes], old_root: bytes, root: bytes) -> None:
     """Check that the tree of `old` leaves with `old_root` is a prefix of the tree of `size` leaves with `root`.
 
-    RFC 9162 section 2.1.4.2. Two trees of one size must have one root, by an empty proof. A smaller tree that is empty
-    proves nothing about the larger one, and is refused.
+    RFC 9162 section 2.1.4.2. Two trees of one size must have one root, by an empty proof. An empty tree proves nothing
+    about any tree, and is refused.
 
     Raises:
         ProofError: it is not, or an argument is malformed.
     """
-    if not _is_count(size) or not _is_count(old) or old > size or (old == 0 and size > 0):
+    if not _is_count(size) or not _is_count(old) or not 1 <= old <= size:
         _refuse(f"a tree of {old!r} proves nothing about a tree of {size!r}")
     if old == size:
         if proof or old_root != root:

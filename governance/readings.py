@@ -13,6 +13,7 @@ from governance.confusables import BARS, DIVIDING_SIGNS, LEET, LETTER_SIGNS, MIX
 
 _PLAIN = re.compile(r"[a-z]+")
 _REPEATED = re.compile(r"([^\W\d_])\1{2,}")
+_DIGITS = "0123456789"
 _VOWELS = frozenset("aeiouy")
 
 
@@ -29,7 +30,7 @@ def read_word(word: str, words: list[str], others: list[str]) -> None:
         words.extend(_divided(word, SIGNS))
         return
     for part in _divided(word, DIVIDING_SIGNS):
-        core = part.strip("0123456789")
+        core = _trimmed(part)
         target = words if _disguised(core) or count_letters(core) == len(core) else others
         _unrepeat(_unleet(core, None), target, others)
     for reading in (
@@ -87,6 +88,13 @@ def _unrepeat(word: str, words: list[str], others: list[str]) -> None:
         words.append(single)
         if double != single:
             others.append(double)
+
+
+def _trimmed(word: str) -> str:
+    """Without the digits at its ends, which disguise rather than spell; one digit in front spells (`4gent`)."""
+    trimmed = word.rstrip(_DIGITS)
+    inner = trimmed.lstrip(_DIGITS)
+    return trimmed if len(trimmed) - len(inner) == 1 else inner
 
 
 def _divided(word: str, signs: str) -> list[str]:

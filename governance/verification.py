@@ -104,7 +104,7 @@ class Verifier:
         watermark, mark = self._watermark(content)
         attribution, attributed = self._attribution(watermark, mark)
         entry_check, entry = self._entry(content, receipt, report, attributed)
-        proof = self._proof(entry, receipt)
+        proof = self._proof(entry_check, entry, receipt)
         if entry_check.status is Status.HOLDS and entry is not None and entry.body.get("watermark") is None:
             unmarked = "policy dropped the watermark for this file; its record says so"
             watermark = Check(watermark.name, Status.NOT_CHECKED, unmarked)
@@ -130,13 +130,15 @@ class Verifier:
         if self._marks is None:
             return Check("watermark", Status.NOT_CHECKED, "reading marks needs the watermark key"), None
         try:
-            pixels = self._marks.encoder.decode(content)
-            for found in self._found_marks(self._marks, pixels):
-                detail = f"{found.watermarker.algorithm}, id {found.mark_id}"
-                return Check("watermark", Status.HOLDS, f"one of ours is present: {detail}"), found
+            found = list(self._found_marks(self._marks, self._marks.encoder.decode(content)))
+            known = [mark for mark in found if self._recorded(self._marks, mark)]
         except GovernanceError as error:
             return Check("watermark", Status.UNCHECKED, str(error)), None
-        return Check("watermark", Status.FAILS, "none of ours was found. That alone proves nothing"), None
+        if not found:
+            return Check("watermark", Status.FAILS, "none of ours was found. That alone proves nothing"), None
+        mark = (known or found)[0]
+        detail = f"one of ours is present: {mark.watermarker.algorithm}, id {mark.mark_id}"
+        return Check("watermark", Status.HOLDS, detail), mark
 
     def _found_marks(self, marks: MarkReader, pixels: Pixels) -> Iterator[_Mark]:
         for watermarker in marks.watermarkers:
@@ -146,6 +148,14 @@ class Verifier:
                 mark_id = marks.key.id_of(payload, watermarker.payload_bits, watermarker.algorithm)
                 if mark_id is not None:
                     yield _Mark(watermarker, mark_id, pixels)
+
+    def _recorded(self, marks: MarkReader, mark: _Mark) -> bool:
+        """Whether a mark leads to a record: a short check passes by chance now and then, and then leads nowhere."""
+        algorithm = mark.watermarker.algorithm
+        try:
+            return self._ledger is not None and bool(self._ledger.find_mark(algorithm, marks.key.key_id, mark.mark_id))
+        except GovernanceError:
+            return False  # the mark is there all the same; that the ledger cannot be read, attribution says
 
     def _attribution(self, watermark: Check, mark: _Mark | None) -> tuple[Check, Entry | None]:
         name = "attribution"
@@ -188,11 +198,10 @@ class Verifier:
             return Check("entry", Status.FAILS, problem), entry
         return Check("entry", Status.HOLDS, f"{entry.id}: released {entry.time}, generation {entry.subject}"), entry
 
-    def _proof(self, entry: Entry | None, receipt: Receipt | None) -> Check:
+    def _proof(self, entry_check: Check, entry: Entry | None, receipt: Receipt | None) -> Check:
         name = "inclusion proof"
         if entry is None:
-            status = Status.UNCHECKED if self._ledger is None and receipt is None else Status.FAILS
-            return Check(name, status, "there is no entry to prove")
+            return Check(name, entry_check.status, "there is no entry to prove")
         try:
             if receipt is None or receipt.entry != entry:
                 assert self._ledger is not None  # without a ledger, the entry came out of the receipt

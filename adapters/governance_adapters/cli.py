@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from typing import TextIO
 
 import typer
 
@@ -56,7 +57,15 @@ def _said(error: GovernanceError, code: int) -> int:
     return code
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    del filename, lineno, file, line  # where in the code a warning arose is nothing to its reader
     style = "yellow" if issubclass(category, InsecureKeyWarning) else "dim"
     err.print(f"warning: {message}", style=style, markup=False)
 

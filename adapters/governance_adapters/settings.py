@@ -44,7 +44,9 @@ class Settings(BaseSettings):
         default_factory=lambda: user_data_path("diffusion-governance"),
         description="Folder of the embedded ledger, the vault, the quarantine, the keys and the policy bundle.",
     )
-    ledger: Path | None = Field(None, description="The SQLite database of the ledger. Default: `ledger.sqlite3` in home.")
+    ledger: Path | None = Field(
+        None, description="The SQLite database of the ledger. Default: `ledger.sqlite3` in home."
+    )
     vault: str | None = Field(
         None, description="Folder or fsspec URL where released files are kept. Default: `vault` in home."
     )
@@ -80,8 +82,8 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then environment, then `governance.toml`."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,7 +63,8 @@ def initialise(settings: Settings) -> tuple[Path, ...]:
             made.append(settings.bundle_path)
     except OSError as error:
         raise ConfigurationError(
-            f"{settings.home} cannot be written: {error.strerror or error}.", remedy="Set GOVERNANCE_HOME to a folder of yours."
+            f"{settings.home} cannot be written: {error.strerror or error}.",
+            remedy="Set GOVERNANCE_HOME to a folder of yours.",
         ) from error
     if not settings.keys_path.exists():
         create_insecure_keys(settings.keys_path)
@@ -104,7 +104,7 @@ def open_governor(
         signer=open_signer(settings, credentials),
         vault=FsspecVault(settings.vault_url),
         quarantine=FileQuarantine(settings.quarantine_path, keys.quarantine()),
-        ledger=SqliteLedger.open(_existing(settings.ledger_path), log),
+        ledger=SqliteLedger.open(_existing(settings.ledger_path), log, create=False),
         log_key=log.key,
         system=settings.system,
         version=product_version(),
@@ -153,11 +153,8 @@ def open_verifier(settings: Settings) -> Verifier:
     """A verifier with everything this installation knows: ledger, watermark key, trust roots, log key."""
     keys = KeyFolder(_existing(settings.keys_path))
     mark_key = keys.mark()
-    watermarkers = [open_watermarker(settings.watermark, mark_key)]
-    marks = MarkReader(tuple(watermarkers), mark_key, ImageEncoder(), PdqFingerprinter())
-    return Verifier(
-        C2paReader(_trust(settings, keys)), keys.log_public(), ledger=open_ledger(settings), marks=marks
-    )
+    marks = MarkReader(_readable_marks(settings, mark_key), mark_key, ImageEncoder(), PdqFingerprinter())
+    return Verifier(C2paReader(_trust(settings, keys)), keys.log_public(), ledger=open_ledger(settings), marks=marks)
 
 
 def outside_verifier(trust_root: Path, log_key: str) -> Verifier:
@@ -205,6 +202,16 @@ def as_principal(principal: str | Principal | None, roles: tuple[str, ...] = ())
     return Principal(principal, roles)
 
 
+def _readable_marks(settings: Settings, key: MarkKey) -> tuple[Watermarker, ...]:
+    """The backend in use, then every other one that is installed: files outlive a change of the setting."""
+    watermarkers = [open_watermarker(settings.watermark, key)]
+    for backend in WatermarkBackend:
+        if backend is not settings.watermark:
+            with suppress(ConfigurationError):
+                watermarkers.append(open_watermarker(backend, key))
+    return tuple(watermarkers)
+
+
 def _existing(path: Path) -> Path:
     if not path.exists():
         raise ConfigurationError(f"{path} does not exist.", remedy=INIT_REMEDY)
@@ -215,9 +222,7 @@ def _credentials(settings: Settings, keys: KeyFolder) -> Credentials:
     if settings.certificate is None and settings.private_key is None:
         return keys.credentials()
     if settings.certificate is None or settings.private_key is None:
-        raise ConfigurationError(
-            "Only one of `certificate` and `private_key` is set.", remedy="Set both, or neither."
-        )
+        raise ConfigurationError("Only one of `certificate` and `private_key` is set.", remedy="Set both, or neither.")
     return PemCredentials(settings.certificate, settings.private_key)
 
 

@@ -47,9 +47,7 @@ class FailingAt:
     `after`: the call does its work first and then raises, as an interrupt does that comes a moment too late.
     """
 
-    def __init__(
-        self, part: Any, method: str, error: BaseException, *, nth: int = 1, after: bool = False
-    ) -> None:
+    def __init__(self, part: Any, method: str, error: BaseException, *, nth: int = 1, after: bool = False) -> None:
         self._part, self._method, self._error, self._nth, self._after = part, method, error, nth, after
         self.calls = 0
 

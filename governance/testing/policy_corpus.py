@@ -15,7 +15,14 @@ from governance.testing.policy import EXAMPLE_MODEL, admission_facts, release_fa
 from governance.types import Stage
 
 _ODD_INPUTS: tuple[Any, ...] = (None, True, 5, "text", [], [[]], {}, {"version": 1}, [{"version": 1}])
-_UNREAD = ("/model/version", "/model/scheduler", "/model/device", "/model/dtype", "/model/versions", "/admission/obligations/")
+_UNREAD = (
+    "/model/version",
+    "/model/scheduler",
+    "/model/device",
+    "/model/dtype",
+    "/model/versions",
+    "/admission/obligations/",
+)
 """Recorded facts that no rule looks at."""
 _OPTIONAL = ("/parameters/guidance_scale_thousandths", "/parameters/eta", "/parameters/clip_skip", "/seeds/0")
 """What may be missing."""

@@ -1,11 +1,5 @@
 from __future__ import annotations
 
-from governance_adapters.marking.dwtdctsvd import DwtDctSvdWatermarker
-from governance_adapters.marking.encoding import ImageEncoder
-from governance_adapters.marking.fingerprint import PdqFingerprinter
-from governance_adapters.marking.label import TextLabeller
-from governance_adapters.marking.tiled import TiledWatermarker
-
 from governance.ports import Encoder, Fingerprinter, Labeller, Watermarker
 from governance.testing.marking import (
     EncoderContract,
@@ -17,6 +11,11 @@ from governance.testing.marking import (
 )
 from governance.testing.watermark import FakeWatermarker, WatermarkerContract
 from governance.watermark import MarkKey
+from governance_adapters.marking.dwtdctsvd import DwtDctSvdWatermarker
+from governance_adapters.marking.encoding import ImageEncoder
+from governance_adapters.marking.fingerprint import PdqFingerprinter
+from governance_adapters.marking.label import TextLabeller
+from governance_adapters.marking.tiled import TiledWatermarker
 
 
 class TestFakeWatermarker(WatermarkerContract):

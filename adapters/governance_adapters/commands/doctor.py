@@ -124,7 +124,9 @@ def _ledger(settings: Settings) -> str:
     ledger = open_ledger(settings)
     problems = list(ledger.verify())
     if problems:
-        raise GovernanceError(f"{len(problems)} problems, first: {problems[0]}.", remedy="Run `governance ledger verify`.")
+        raise GovernanceError(
+            f"{len(problems)} problems, first: {problems[0]}.", remedy="Run `governance ledger verify`."
+        )
     return "verified"
 
 

@@ -25,7 +25,9 @@ def generate(
     principal: Annotated[str | None, typer.Option(help="Who asks. Default: from the settings.")] = None,
     role: Annotated[list[str] | None, typer.Option(help="A role of the principal; may be repeated.")] = None,
     purpose: Annotated[str | None, typer.Option(help="What the image is for. Default: from the settings.")] = None,
-    request_id: Annotated[str | None, typer.Option(help="Your id of this request: the same id never runs twice.")] = None,
+    request_id: Annotated[
+        str | None, typer.Option(help="Your id of this request: the same id never runs twice.")
+    ] = None,
     receipt: Annotated[bool, typer.Option(help="Write the receipt beside the file.")] = True,
     as_json: JsonFlag = False,
 ) -> None:

@@ -40,13 +40,15 @@ def list_entries(
 
 
 @app.command()
-def show(entry: Annotated[str, typer.Argument(help="An entry's id, or a generation's.")], as_json: JsonFlag = False) -> None:
+def show(
+    entry: Annotated[str, typer.Argument(help="An entry's id, or a generation's.")], as_json: JsonFlag = False
+) -> None:
     """Show an entry, or all entries of a generation, with the personal fields that were not erased."""
     ledger = open_ledger(Settings.load())
     found = ledger.entries(subject=entry, limit=10_000) or [_indexed(ledger, entry)]
     documents: list[Json] = []
     for index, item in found:
-        fields = {field.name: field.value for field in ledger.fields(item.id)}
+        fields: dict[str, Json] = {field.name: field.value for field in ledger.fields(item.id)}
         documents.append({**_as_json(index, item), "personal": fields})
     if as_json:
         print_json(documents)
@@ -66,7 +68,7 @@ def verify(as_json: JsonFlag = False) -> None:
     with out.status("recomputing the ledger"):
         problems = list(ledger.verify())
     checkpoint = parse_checkpoint(ledger.checkpoint())
-    summary = {"origin": checkpoint.origin, "entries": checkpoint.size, "root": checkpoint.root.hex()}
+    summary: dict[str, Json] = {"origin": checkpoint.origin, "entries": checkpoint.size, "root": checkpoint.root.hex()}
     if as_json:
         print_json({**summary, "problems": problems, "sound": not problems})
     else:

@@ -35,7 +35,9 @@ def allow(
     path: Annotated[Path, typer.Argument(help="Folder of a diffusers pipeline (safetensors).")],
     name: Annotated[str | None, typer.Option(help="A name for people. Default: the folder's name.")] = None,
     licence: Annotated[str, typer.Option(help="The model's licence, as an SPDX expression.")] = "NOASSERTION",
-    dtype: Annotated[str, typer.Option(help="The dtype it will run in: weights in another dtype are others.")] = "float32",
+    dtype: Annotated[
+        str, typer.Option(help="The dtype it will run in: weights in another dtype are others.")
+    ] = "float32",
     as_json: JsonFlag = False,
 ) -> None:
     """Add the component digests of the pipeline in PATH to the bundle's data: a new revision."""
@@ -45,7 +47,9 @@ def allow(
     revision = allow_model(settings.bundle_path, facts, name=name or path.name, licence=licence)
     fields = {"model": name or path.name, **dict(facts.components), "revision before": before, "revision": revision}
     if as_json:
-        print_json({"model": name or path.name, "components": dict(facts.components), "before": before, "revision": revision})
+        print_json(
+            {"model": name or path.name, "components": dict(facts.components), "before": before, "revision": revision}
+        )
     else:
         print_fields(fields)
 
@@ -60,5 +64,7 @@ def describe_folder(path: Path, dtype: str) -> ModelFacts:
     from governance_adapters.pipelines.loading import load_pipeline
 
     if not (path / "model_index.json").is_file():
-        raise ConfigurationError(f"{path} holds no diffusers pipeline.", remedy="Give a folder with a model_index.json.")
+        raise ConfigurationError(
+            f"{path} holds no diffusers pipeline.", remedy="Give a folder with a model_index.json."
+        )
     return describe(load_pipeline(path, dtype))

@@ -59,7 +59,9 @@ def read_file(path: Path) -> bytes:
     """
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
-            raise StorageError(f"{path} is larger than {MAX_FILE_BYTES} bytes.", remedy="No file of ours is that large.")
+            raise StorageError(
+                f"{path} is larger than {MAX_FILE_BYTES} bytes.", remedy="No file of ours is that large."
+            )
         return path.read_bytes()
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror or error}.", remedy="Check the path.") from error

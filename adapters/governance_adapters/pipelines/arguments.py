@@ -77,14 +77,19 @@ def bind(
         ) from error
     bound.apply_defaults()
     values = dict(list(bound.arguments.items())[1:])
-    values.update(values.pop("kwargs", {}))
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD and (unknown := values.pop(name, {})):
+            raise UnsupportedArgumentError(
+                f"{type(pipe).__name__} does not say what {', '.join(unknown)} would do.",
+                remedy="Leave it out: only parameters of the pipeline's own signature can be governed.",
+            )
 
     prompts: list[Prompt] = []
     parameters: dict[str, Scalar] = {}
     keywords: dict[str, Any] = {}
     batch = 1
     for name, value in values.items():
-        default = signature.parameters[name].default if name in signature.parameters else inspect.Parameter.empty
+        default = signature.parameters[name].default
         if value is None or name in _LINE_ARGUMENTS:
             keywords[name] = value
         elif "prompt" in name and _is_text(value):
@@ -121,7 +126,7 @@ def _bound(
         )
     images = batch
     for name in _COUNTS:
-        images *= _whole(name, values.get(name) or 1)
+        images *= _whole(name, 1 if values.get(name) is None else values[name])
     generators = _generators(values.get("generator"), images)
     if generators:
         states = b"".join(bytes(generator.get_state().cpu().numpy().tobytes()) for generator in generators)

@@ -8,6 +8,7 @@ described as adapters, so that the base model keeps its digest and the adapter a
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
-from diffusers import DiffusionPipeline, SchedulerMixin
+from diffusers import SchedulerMixin
 from transformers import PreTrainedTokenizerBase
 
 from governance.canonical import Digest, Json, canonical_bytes, digest, without_floats
@@ -38,11 +39,12 @@ class _Described:
 
 
 _described: WeakKeyDictionary[torch.nn.Module, _Described] = WeakKeyDictionary()
+_tokenizers: WeakKeyDictionary[PreTrainedTokenizerBase, tuple[int, Digest]] = WeakKeyDictionary()
 _lock = threading.Lock()
 
 
-def describe(pipe: DiffusionPipeline) -> ModelFacts:
-    """The facts of `pipe` as it stands now.
+def describe(pipe: Any) -> ModelFacts:
+    """The facts of `pipe`, a diffusers pipeline, as it stands now.
 
     Digests are taken again only when a tensor was replaced or changed in place (torch counts in-place changes; writing
     through `.data` or a numpy view is not counted, and not seen here).
@@ -146,23 +148,38 @@ def _tensors_digest(tensors: list[tuple[str, torch.Tensor]]) -> Digest:
     for key, tensor in tensors:
         sha.update(canonical_bytes([key, str(tensor.dtype), list(tensor.shape)]))
         raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        sha.update(memoryview(raw.numpy()))
+        sha.update(raw.numpy().data)
     return Digest(sha.hexdigest())
 
 
 def _content_digest(name: str, component: Any) -> Digest:
-    """The digest of a component without tensors: a tokenizer's whole state, or a processor's configuration."""
+    """The digest of a component without tensors: a tokenizer's whole state; a processor is its configuration alone."""
     if isinstance(component, PreTrainedTokenizerBase):
-        backend = getattr(component, "backend_tokenizer", None)
-        if backend is not None:
-            return digest(backend.to_str().encode())
-        return digest(canonical_bytes(without_floats(component.get_vocab())))
+        return _tokenizer_digest(component)
     if hasattr(component, "to_dict") or hasattr(component, "config"):
         return digest(b"")
     raise ModelError(
         f"The component {name!r} is a {type(component).__name__}, which cannot be described.",
         remedy="Remove it from the pipeline, or ask for support of its kind.",
     )
+
+
+def _tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> Digest:
+    """Vocabulary, merges and added tokens; taken again when the number of tokens changed."""
+    tokens = len(tokenizer)
+    with _lock:
+        known = _tokenizers.get(tokenizer)
+    if known is not None and known[0] == tokens:
+        return known[1]
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    state: dict[str, Any] = json.loads(backend.to_str()) if backend is not None else {"vocab": tokenizer.get_vocab()}
+    for key in ("truncation", "padding"):  # set anew by every call of the tokenizer
+        state.pop(key, None)
+    state["model_max_length"] = int(tokenizer.model_max_length)
+    described = digest(canonical_bytes(without_floats(state)))
+    with _lock:
+        _tokenizers[tokenizer] = (tokens, described)
+    return described
 
 
 def _component_digest(component: Any, content: Digest) -> Digest:

@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import DiffusionPipeline, ImagePipelineOutput
-from governance_adapters.pipelines.arguments import BoundArguments, bind
-from governance_adapters.pipelines.describe import describe
 from PIL import Image
 
 from governance.errors import ConfigurationError, GenerationError, GovernanceError, RequestError
@@ -27,6 +25,8 @@ from governance.types import (
     Principal,
     new_id,
 )
+from governance_adapters.pipelines.arguments import BoundArguments, bind
+from governance_adapters.pipelines.describe import describe
 
 
 class GovernedItems(tuple[GovernedItem, ...]):  # noqa: SLOT001 - a tuple that carries one attribute
@@ -143,7 +143,7 @@ def wrap(pipe: DiffusionPipeline, governor: Governor, principal: Principal, purp
     return pipe
 
 
-def _drop_fixed_mark(pipe: DiffusionPipeline) -> None:
+def _drop_fixed_mark(pipe: Any) -> None:
     """SDXL pipelines embed the same 48 bits in every image when they can; ours takes that mark's place."""
     if getattr(pipe, "watermark", None) is not None:
         pipe.watermark = None
@@ -182,7 +182,8 @@ def _output(bound: BoundPipeline, arguments: BoundArguments, result: GovernedRes
     images = _converted(decoded, arguments.output_type)
     output = bound.output
     if output is None:  # a recorded result: nothing was generated this time
-        output = ImagePipelineOutput(images=images)
+        output_class: Any = ImagePipelineOutput
+        output = output_class(images=images)
     for field in fields(output):
         value = getattr(output, field.name)
         if field.name == "images":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import DiffusionPipeline
@@ -13,8 +14,8 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 _PICKLED = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle")
 
 
-def load_pipeline(path: Path, dtype: str = "float32") -> DiffusionPipeline:
-    """The pipeline in the folder `path`.
+def load_pipeline(path: Path, dtype: str = "float32") -> Any:
+    """The diffusers pipeline in the folder `path`.
 
     Raises:
         ModelError: pickled weights, an unknown dtype, or a folder that does not load.
@@ -28,7 +29,8 @@ def load_pipeline(path: Path, dtype: str = "float32") -> DiffusionPipeline:
             remedy="Convert them to safetensors and remove the pickled files.",
         )
     try:
-        pipe = DiffusionPipeline.from_pretrained(
+        load: Any = DiffusionPipeline.from_pretrained
+        pipe = load(
             path, dtype=DTYPES[dtype], local_files_only=True, use_safetensors=True, trust_remote_code=False
         )
     except Exception as error:  # diffusers raises what it likes; whatever it is, there is no model: fail closed

@@ -1,0 +1,1 @@
+"""Detectors: what scores an image."""

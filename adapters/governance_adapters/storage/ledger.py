@@ -1,0 +1,274 @@
+"""`SqliteLedger`: the port `Ledger` on one SQLite file."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Self, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from governance.canonical import Digest
+from governance.checkpoint import LogKey, LogSigner
+from governance.errors import LedgerError
+from governance.ports import Attempt, MarkRecord, PersonalField, Record, Recorded
+from governance.records import ClaimState
+from governance.types import Entry, EntryKind, Receipt
+from governance_adapters.storage import claims, owners, reader
+from governance_adapters.storage.audit import Audit
+from governance_adapters.storage.database import (
+    Database,
+    check_schema,
+    create_file,
+    translated,
+    upgrade_schema,
+)
+from governance_adapters.storage.held import Held, Slot
+from governance_adapters.storage.transaction import Transaction
+from governance_adapters.storage.tree import Log, newest_note
+
+T = TypeVar("T")
+
+MAX_MARK_BITS = 62
+
+
+class SqliteLedger:
+    """An append-only log with its tree, signed checkpoints, and what stands beside the entries, in one SQLite file.
+
+    Several threads and several processes may use one file; each process has one writer thread. An append returns when
+    its entry and the checkpoint that covers it are on disk, in one transaction with everything in its record. A caller
+    interrupted while waiting (Ctrl-C) does not learn whether its record landed; it landed whole or not at all.
+    Where the disk fails in the middle of a commit, the append is reported as failed, and the next start decides from
+    what reached the disk. A claim lives as long as the ledger object that began it is open in a living process. After `os.fork` the child
+    starts afresh: connections and claims stay the parent's.
+    """
+
+    def __init__(self, path: Path, signer: LogSigner | None, key: LogKey | None, busy_timeout_s: float) -> None:
+        """For `open` and `open_read_only`."""
+        self._path = path
+        self._signer = signer
+        self._key = key
+        self._busy_timeout_s = busy_timeout_s
+        self._slot = Slot(self._new_held())
+        self._finalizer = weakref.finalize(self, self._slot.close)
+        _OPEN.add(self)
+
+    @classmethod
+    def open(
+        cls, path: str | os.PathLike[str], signer: LogSigner, *, create: bool = True, busy_timeout_s: float = 10.0
+    ) -> SqliteLedger:
+        """Open for appending; brings an older schema up to date, and makes a new ledger if there is none and `create`.
+
+        `busy_timeout_s` is how long to wait for another process's transaction.
+
+        Raises:
+            LedgerTooNewError: the schema is newer than this code.
+            LedgerError: the file cannot be used, is something else, or its newest checkpoint was not signed by
+                `signer` or does not match its entries.
+        """
+        target = Path(path).absolute()
+        if create:
+            create_file(target)
+        elif not target.exists():
+            raise LedgerError(f"There is no ledger at {target}.", remedy="Run `governance init`, or name another file.")
+        ledger = cls(target, signer, signer.key, busy_timeout_s)
+        try:
+            with ledger._held().database.writing() as connection:
+                upgrade_schema(connection, target)
+                Log(signer).start(connection)
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            ledger.close()
+            raise translated(error, target) from error
+        except BaseException:
+            ledger.close()
+            raise
+        return ledger
+
+    @classmethod
+    def open_read_only(cls, path: str | os.PathLike[str], key: LogKey | None = None) -> SqliteLedger:
+        """Open for an auditor, who has no private key. Whatever writes raises LedgerError.
+
+        `key` is the log's public key, from somewhere other than this file; without it `verify` reports that
+        signatures were not checked.
+
+        Raises:
+            LedgerTooNewError: the schema is not this code's.
+            LedgerError: there is no ledger here, or it cannot be read.
+        """
+        target = Path(path).absolute()
+        if not target.exists():
+            raise LedgerError(f"There is no ledger at {target}.", remedy="Name the ledger's file.")
+        ledger = cls(target, None, key, 10.0)
+        try:
+            ledger._read(lambda connection: check_schema(connection, target))
+        except BaseException:
+            ledger.close()
+            raise
+        return ledger
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return self._path
+
+    def close(self) -> None:
+        """Commit what waits, stop the writer, give up open claims. The ledger cannot be used afterwards."""
+        self._finalizer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def begin(self, principal_id: str, request_id: str, facts_digest: Digest, generation_id: str) -> Attempt | Recorded:
+        """See `Ledger.begin`. A claim whose process is gone is closed first, as `recover` does."""
+        held = self._held()
+        writer, owner = held.writer(), held.owner()
+        request = claims.Request(principal_id, request_id, facts_digest, generation_id)
+        known = held.running
+
+        def runs(name: str, generation: str) -> bool:
+            return generation in known if name == owner else owners.alive(held.owners, name)
+
+        begun = writer.do(lambda tx: claims.begin(tx, request, owner, runs))
+        if isinstance(begun, Attempt):
+            known.add(generation_id)
+        return begun
+
+    def finish(self, generation_id: str, *, repeatable: bool) -> None:
+        """See `Ledger.finish`.
+
+        Raises:
+            LedgerError: this generation has no claim, or it ended otherwise, or the ledger cannot be written.
+        """
+        # Ended first and written then: a claim that could not be written as ended does not block its request for ever.
+        self._held().running.discard(generation_id)
+        state = ClaimState.REPEATABLE if repeatable else ClaimState.FINISHED
+        self._write(lambda tx: claims.finish(tx, generation_id, state))
+
+    def append(self, record: Record) -> Receipt:
+        """See `Ledger.append`; what a record must hold is said at `governance.records.checked_leaf`."""
+        return self._held().writer().append(record)
+
+    def next_mark(self, algorithm: str, key_id: str, bits: int) -> int:
+        """See `Ledger.next_mark`. Counters are reserved in blocks: a process that ends leaves a gap, never a double."""
+        if not 1 <= bits <= MAX_MARK_BITS:
+            raise LedgerError(f"A watermark id cannot have {bits} bits.", remedy=f"Use 1 to {MAX_MARK_BITS}.")
+        held = self._held()
+        writer = held.writer()
+        with held.lock:
+            counter = next(held.marks.get((algorithm, key_id), iter(())), None)
+            if counter is None:
+                block = iter(writer.do(lambda tx: claims.reserve_marks(tx, algorithm, key_id, 1 << bits)))
+                counter, held.marks[algorithm, key_id] = next(block), block
+        if counter >> bits:
+            raise LedgerError(
+                f"All watermark ids of {bits} bits of {algorithm} under key {key_id} are used.",
+                remedy="Make a new watermark key, or use an algorithm with a longer payload.",
+            )
+        return counter
+
+    def recover(self) -> Sequence[Entry]:
+        """See `Ledger.recover`; what follows for each claim is said at `governance.records.close_claim`."""
+        held = self._held()
+        writer, owner = held.writer(), held.owner()
+        entries = writer.do(lambda tx: claims.recover(tx, owner, lambda name: owners.alive(held.owners, name)))
+        owners.sweep(held.owners)
+        return entries
+
+    def open_claims(self) -> int:
+        """See `Ledger.open_claims`."""
+        return self._read(reader.open_claims)
+
+    def entry(self, entry_id: str) -> Entry:
+        """See `Ledger.entry`."""
+        return self._read(lambda connection: reader.entry(connection, entry_id))[1]
+
+    def entries(
+        self, *, after: int = -1, limit: int = 100, subject: str | None = None, kind: EntryKind | None = None
+    ) -> Sequence[tuple[int, Entry]]:
+        """See `Ledger.entries`.
+
+        Raises:
+            LedgerError: `limit` is below 1, or the ledger cannot be read.
+        """
+        if limit < 1:
+            raise LedgerError(f"A page of {limit} entries is no page.", remedy="Ask for at least one.")
+        return self._read(lambda connection: reader.entries(connection, after, limit, subject, kind))
+
+    def receipt(self, entry_id: str) -> Receipt:
+        """See `Ledger.receipt`."""
+        return self._read(lambda connection: reader.receipt(connection, entry_id))
+
+    def find_mark(self, algorithm: str, key_id: str, mark_id: int) -> MarkRecord | None:
+        """See `Ledger.find_mark`."""
+        return self._read(lambda connection: reader.find_mark(connection, algorithm, key_id, mark_id))
+
+    def find_asset(self, asset_digest: Digest) -> Entry | None:
+        """See `Ledger.find_asset`."""
+        return self._read(lambda connection: reader.find_asset(connection, asset_digest))
+
+    def document(self, digest: Digest) -> bytes | None:
+        """See `Ledger.document`."""
+        return self._read(lambda connection: reader.document(connection, digest))
+
+    def fields(self, entry_id: str) -> Sequence[PersonalField]:
+        """See `Ledger.fields`."""
+        return self._read(lambda connection: reader.fields(connection, entry_id))
+
+    def checkpoint(self) -> str:
+        """See `Ledger.checkpoint`; a new ledger has one of size 0."""
+        return self._read(newest_note)
+
+    def verify(self) -> Iterator[str]:
+        """See `Ledger.verify`. Reads one snapshot from end to end; memory stays flat; writers are not held up."""
+        with self._held().database.reading() as connection:
+            try:
+                yield from Audit(connection, self._key).problems()
+            except SQLAlchemyError as error:
+                yield f"The check stopped here: {translated(error, self._path)}"
+            except (TypeError, ValueError, AttributeError) as error:
+                # A column holds another type than its table says: no program of ours wrote it.
+                yield f"The check stopped at a value of a wrong type: {error}."
+
+    def _write(self, job: Callable[[Transaction], T]) -> T:
+        return self._held().writer().do(job)
+
+    def _read(self, question: Callable[..., T]) -> T:
+        with self._held().database.reading() as connection:
+            return question(connection)
+
+    def _new_held(self) -> Held:
+        return Held(
+            Database(self._path, busy_timeout_s=self._busy_timeout_s, read_only=self._signer is None), self._signer
+        )
+
+    def _held(self) -> Held:
+        held = self._slot.held
+        if held is None:
+            raise LedgerError("The ledger is closed.", remedy="Open it again.")
+        return held
+
+    def _start_afresh(self) -> None:
+        """In a forked child. The parent's connections are kept unused: closing them here could disturb the parent."""
+        held = self._slot.held
+        if held is not None:
+            held.forget()
+            _PARENTS.append(held)
+            self._slot.held = self._new_held()
+
+
+_OPEN: weakref.WeakSet[SqliteLedger] = weakref.WeakSet()
+_PARENTS: list[Held] = []
+
+
+def _after_fork_in_child() -> None:
+    for ledger in list(_OPEN):
+        ledger._start_afresh()  # noqa: SLF001 - the same module's own business
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

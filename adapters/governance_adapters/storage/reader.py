@@ -1,0 +1,104 @@
+"""Questions to the ledger. Each is answered from one snapshot; what is derived is checked against the leaf."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, func, select
+
+from governance.canonical import Digest
+from governance.checkpoint import parse_checkpoint
+from governance.errors import LedgerError, ProofError
+from governance.merkle import leaf_hash, verify_inclusion
+from governance.ports import MarkRecord, PersonalField
+from governance.records import ClaimState, asset_digest
+from governance.types import Entry, EntryKind, Fingerprint, Receipt
+from governance_adapters.storage.tables import CLAIM, DOCUMENT, ENTRY, MARK, PERSONAL_FIELD
+from governance_adapters.storage.tree import newest_note, read_tree
+
+
+def entry(connection: Connection, entry_id: str) -> tuple[int, Entry]:
+    """An entry and its index.
+
+    Raises:
+        LedgerError: there is none, or its bytes were altered.
+    """
+    row = connection.execute(select(ENTRY.c.seq, ENTRY.c.leaf).where(ENTRY.c.id == entry_id)).first()
+    if row is None:
+        raise LedgerError(f"The ledger has no entry {entry_id!r}.", remedy="Check the id; `governance ledger list`.")
+    found = Entry.from_leaf(row.leaf)
+    if found.id != entry_id:
+        raise ProofError(f"The row of entry {entry_id} holds another entry.", remedy="Run `governance ledger verify`.")
+    return row.seq, found
+
+
+def entries(
+    connection: Connection, after: int, limit: int, subject: str | None, kind: EntryKind | None
+) -> Sequence[tuple[int, Entry]]:
+    """One keyset page; see `Ledger.entries`."""
+    query = select(ENTRY.c.seq, ENTRY.c.leaf).where(ENTRY.c.seq > after).order_by(ENTRY.c.seq).limit(limit)
+    if subject is not None:
+        query = query.where(ENTRY.c.subject == subject)
+    if kind is not None:
+        query = query.where(ENTRY.c.kind == kind.value)
+    return [(row.seq, Entry.from_leaf(row.leaf)) for row in connection.execute(query)]
+
+
+def receipt(connection: Connection, entry_id: str) -> Receipt:
+    """A receipt against the newest checkpoint, verified before it is handed out.
+
+    Raises:
+        LedgerError: there is no such entry, or the tree does not lead to the checkpoint.
+    """
+    index, found = entry(connection, entry_id)
+    note = newest_note(connection)
+    checkpoint = parse_checkpoint(note)
+    proof = read_tree(connection, checkpoint.size).inclusion_proof(index)
+    leaf = found.leaf()
+    verify_inclusion(leaf_hash(leaf), index, checkpoint.size, proof, checkpoint.root)
+    return Receipt(leaf, index, checkpoint.size, proof, note)
+
+
+def find_mark(connection: Connection, algorithm: str, key_id: str, mark_id: int) -> MarkRecord | None:
+    """Where a watermark id leads."""
+    where = (MARK.c.algorithm == algorithm) & (MARK.c.key_id == key_id) & (MARK.c.mark_id == mark_id)
+    row = connection.execute(select(MARK).where(where)).first()
+    if row is None:
+        return None
+    fingerprint = Fingerprint(row.pdq, row.quality, row.grid)
+    return MarkRecord(row.algorithm, row.key_id, row.mark_id, row.asset_id, Digest(row.asset_digest), fingerprint)
+
+
+def find_asset(connection: Connection, digest: Digest) -> Entry | None:
+    """The `released` entry of these bytes.
+
+    Raises:
+        ProofError: the look-up column leads to an entry of other bytes.
+    """
+    query = select(ENTRY.c.leaf).where(ENTRY.c.asset_digest == digest).order_by(ENTRY.c.seq).limit(1)
+    leaf = connection.execute(query).scalar()
+    if leaf is None:
+        return None
+    found = Entry.from_leaf(leaf)
+    if asset_digest(found) != digest:
+        raise ProofError(f"The index leads {digest} to entry {found.id}.", remedy="Run `governance ledger verify`.")
+    return found
+
+
+def document(connection: Connection, digest: Digest) -> bytes | None:
+    """A document kept beside the ledger."""
+    content = connection.execute(select(DOCUMENT.c.content).where(DOCUMENT.c.digest == digest)).scalar()
+    return None if content is None else bytes(content)
+
+
+def fields(connection: Connection, entry_id: str) -> Sequence[PersonalField]:
+    """The personal fields of an entry that were not erased."""
+    query = select(PERSONAL_FIELD).where(PERSONAL_FIELD.c.entry_id == entry_id).order_by(PERSONAL_FIELD.c.name)
+    return [PersonalField(row.name, row.salt, json.loads(row.value)) for row in connection.execute(query)]
+
+
+def open_claims(connection: Connection) -> int:
+    """How many claims are open."""
+    query = select(func.count()).select_from(CLAIM).where(CLAIM.c.state == ClaimState.OPEN.value)
+    return int(connection.execute(query).scalar_one())

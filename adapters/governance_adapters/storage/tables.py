@@ -1,0 +1,129 @@
+"""The tables of the ledger. Entries, tiles and checkpoints only ever grow; the other tables are erasable.
+
+Columns of `entry` other than `seq` and `leaf` are derived from the leaf, for look-ups only: `audit` compares them.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Integer, Table
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+SCHEMA_REVISION = "0001"
+"""The newest alembic revision in `migrations/versions`."""
+
+_INDEX = BigInteger().with_variant(Integer, "sqlite")
+"""64 bits everywhere; only a column spelt INTEGER is SQLite's own row id."""
+
+
+class LedgerTable(SQLModel, registry=registry()):
+    """Base of the ledger's tables: metadata of its own, so that a host's tables are never migrated with ours."""
+
+
+class EntryRow(LedgerTable, table=True):
+    """One entry: its index in the tree, its canonical bytes, and what is looked up."""
+
+    __tablename__ = "entry"
+
+    seq: int = Field(primary_key=True, sa_type=_INDEX)
+    id: str = Field(unique=True)
+    kind: str = Field(index=True)
+    subject: str = Field(index=True)
+    time: str
+    asset_digest: str | None = Field(default=None, index=True)
+    leaf: bytes
+
+
+class TileRow(LedgerTable, table=True):
+    """One tile of the tree (C2SP tlog-tiles), full or growing: 1..256 hashes of 32 bytes."""
+
+    __tablename__ = "tile"
+
+    level: int = Field(primary_key=True)
+    number: int = Field(primary_key=True, sa_type=_INDEX)
+    hashes: bytes
+
+
+class CheckpointRow(LedgerTable, table=True):
+    """One signed checkpoint for each transaction that appended."""
+
+    __tablename__ = "checkpoint"
+
+    size: int = Field(primary_key=True, sa_type=_INDEX)
+    root: bytes
+    note: str
+
+
+class PersonalFieldRow(LedgerTable, table=True):
+    """One personal value with the salt of its commitment; the value as RFC 8785 bytes."""
+
+    __tablename__ = "personal_field"
+
+    entry_id: str = Field(primary_key=True, foreign_key="entry.id")
+    name: str = Field(primary_key=True)
+    salt: bytes
+    value: bytes
+
+
+class DocumentRow(LedgerTable, table=True):
+    """One document, by the SHA-256 of its bytes."""
+
+    __tablename__ = "document"
+
+    digest: str = Field(primary_key=True)
+    content: bytes
+
+
+class MarkRow(LedgerTable, table=True):
+    """Where a watermark id leads, and what the picture looks like."""
+
+    __tablename__ = "mark"
+
+    algorithm: str = Field(primary_key=True)
+    key_id: str = Field(primary_key=True)
+    mark_id: int = Field(primary_key=True, sa_type=_INDEX)
+    asset_id: str
+    asset_digest: str = Field(index=True)
+    pdq: bytes
+    quality: int
+    grid: bytes
+
+
+class MarkCounterRow(LedgerTable, table=True):
+    """The first counter of an algorithm and key that no process has reserved."""
+
+    __tablename__ = "mark_counter"
+
+    algorithm: str = Field(primary_key=True)
+    key_id: str = Field(primary_key=True)
+    unused: int = Field(sa_type=_INDEX)
+
+
+class ClaimRow(LedgerTable, table=True):
+    """Who may run a request: `key` is a digest of principal and request id, `owner` the claiming ledger instance."""
+
+    __tablename__ = "claim"
+
+    key: str = Field(primary_key=True)
+    facts: str
+    attempt: int
+    generation_id: str = Field(unique=True)
+    state: str = Field(index=True)
+    owner: str
+
+
+METADATA = LedgerTable.metadata
+
+
+def _table(name: str) -> Table:
+    return METADATA.tables[name]
+
+
+ENTRY = _table("entry")
+TILE = _table("tile")
+CHECKPOINT = _table("checkpoint")
+PERSONAL_FIELD = _table("personal_field")
+DOCUMENT = _table("document")
+MARK = _table("mark")
+MARK_COUNTER = _table("mark_counter")
+CLAIM = _table("claim")

@@ -1,0 +1,194 @@
+"""The single writer of a process: a thread that commits what waits in its queue, together (group commit)."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from governance.errors import GovernanceError, LedgerError
+from governance.ports import Record
+from governance.types import Receipt
+from governance_adapters.storage.database import Database, error_name, translated
+from governance_adapters.storage.transaction import Prepared, Transaction
+from governance_adapters.storage.tree import Log
+
+T = TypeVar("T")
+
+MAX_BATCH = 256
+# How long to wait for the callers of the last batch to come back with their next append, before committing without
+# them. A commit costs one fsync (about 4 ms where this was tuned), so a far shorter wait fills the batches.
+_GATHER_S = 0.0008
+
+
+@dataclass(slots=True, eq=False)
+class _Work:
+    """One caller's wish: a record to append, or a job to run inside the transaction."""
+
+    wish: Prepared | Callable[[Transaction], Any]
+    future: Future[Any] = field(default_factory=Future)
+
+
+class Writer:
+    """Appends records and runs jobs, each durable when its caller returns.
+
+    A caller interrupted while it waits (Ctrl-C) takes its wish back if the writer has not begun it; otherwise the
+    interrupt goes on once the wish has landed or failed, so that what the ledger then says is final.
+    """
+
+    def __init__(self, database: Database, log: Log) -> None:
+        self._database = database
+        self._log = log
+        self._queue: deque[_Work] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._awaited = 1
+        self._last = 0
+        self._thread = threading.Thread(target=self._run, name="governance-ledger-writer", daemon=True)
+        self._thread.start()
+
+    def append(self, record: Record) -> Receipt:
+        """Append one record.
+
+        Raises:
+            LedgerError: nothing of it was written.
+        """
+        receipt: Receipt = self._await(_Work(Prepared.of(record)))
+        return receipt
+
+    def do(self, job: Callable[[Transaction], T]) -> T:
+        """Run `job` inside a write transaction. What it raises undoes what it did, and nothing else.
+
+        Raises:
+            GovernanceError: what the job raised.
+            LedgerError: the ledger cannot be written.
+        """
+        result: T = self._await(_Work(job))
+        return result
+
+    def close(self) -> None:
+        """Commit what waits, then stop."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        # The garbage collector may close a forgotten ledger from any thread, this one included.
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _await(self, work: _Work) -> Any:
+        with self._changed:
+            if self._closed:
+                raise LedgerError("The ledger is closed.", remedy="Open it again.")
+            self._queue.append(work)
+            if len(self._queue) >= self._awaited:
+                self._changed.notify()
+        try:
+            return work.future.result()
+        except BaseException:
+            if not work.future.cancel():
+                wait([work.future])
+            raise
+
+    def _run(self) -> None:
+        try:
+            while (batch := self._next_batch()) is not None:
+                if batch:
+                    self._commit(batch)
+        finally:
+            self._refuse_rest()
+
+    def _next_batch(self) -> list[_Work] | None:
+        """Wait for work, then briefly for as many callers as there were last time; None once closed and done."""
+        with self._changed:
+            callers = min(MAX_BATCH, self._last + len(self._queue))
+            self._changed.wait_for(lambda: self._queue or self._closed)
+            if callers > 1 and not self._closed:
+                self._awaited = callers
+                self._changed.wait_for(lambda: len(self._queue) >= callers or self._closed, _GATHER_S)
+                self._awaited = 1
+            if not self._queue:
+                return None
+            batch = [self._queue.popleft() for _ in range(min(MAX_BATCH, len(self._queue)))]
+        self._last = len(batch)
+        return [work for work in batch if work.future.set_running_or_notify_cancel()]
+
+    def _refuse_rest(self) -> None:
+        """Nobody may wait for a writer that is gone."""
+        with self._changed:
+            self._closed = True
+            while self._queue:
+                work = self._queue.popleft()
+                if work.future.set_running_or_notify_cancel():
+                    work.future.set_exception(LedgerError("The ledger's writer stopped.", remedy="Open it again."))
+
+    def _commit(self, batch: Sequence[_Work]) -> None:
+        """Commit one batch. If the database refuses it, each wish is tried alone, so that only the culprit fails."""
+        try:
+            results = self._attempt(batch)
+        except Exception as error:  # noqa: BLE001 - fails closed: nothing was committed, and every caller hears of it
+            self._log.forget()
+            if len(batch) == 1 or _concerns_all(error):
+                for work in batch:
+                    work.future.set_exception(self._told(error))
+            else:
+                for work in batch:
+                    self._commit([work])
+        else:
+            for work, result in zip(batch, results, strict=True):
+                if isinstance(result, GovernanceError):
+                    work.future.set_exception(result)
+                else:
+                    work.future.set_result(result)
+
+    def _told(self, error: Exception) -> LedgerError:
+        """A LedgerError of its own for each caller: one exception object must not be raised in two threads."""
+        if isinstance(error, LedgerError):
+            told = type(error)(str(error))
+            told.remedy = error.remedy
+        elif isinstance(error, SQLAlchemyError):
+            told = translated(error, self._database.path)
+        else:
+            told = LedgerError(f"This cannot be recorded: {error!r}.", remedy="Check the record's numbers and text.")
+        told.__cause__ = error
+        return told
+
+    def _attempt(self, batch: Sequence[_Work]) -> list[Any]:
+        """One transaction; returns each wish's result, or the error that its job raised."""
+        results: list[Any] = []
+        appended: list[tuple[int, int]] = []
+        with self._database.writing() as connection:
+            transaction = Transaction(connection, self._log)
+            for position, work in enumerate(batch):
+                if isinstance(work.wish, Prepared):
+                    appended.append((position, transaction.add(work.wish)))
+                    results.append(None)
+                else:
+                    results.append(_isolated(transaction, work.wish))
+            receipts = transaction.seal()
+        for position, at in appended:
+            results[position] = receipts[at]
+        return results
+
+
+def _isolated(transaction: Transaction, job: Callable[[Transaction], Any]) -> Any:
+    """Run a job behind a savepoint; a GovernanceError that it raises is its result."""
+    count = transaction.count
+    try:
+        with transaction.connection.begin_nested():
+            return job(transaction)
+    except GovernanceError as error:
+        transaction.truncate(count)
+        return error
+
+
+def _concerns_all(error: Exception) -> bool:
+    """Whether no record is to blame: the log's tip is unsound, or the file is locked or read-only.
+
+    (Trying again one by one would wait for the lock as often as there are callers.)
+    """
+    return isinstance(error, GovernanceError) or error_name(error).startswith(("SQLITE_BUSY", "SQLITE_READONLY"))

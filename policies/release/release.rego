@@ -1,0 +1,144 @@
+# METADATA
+# title: Release
+# description: >-
+#   May this draft leave? Asked for each draft, with what the detectors found in it. Denies unless every fact can be read,
+#   the data is sound, every required check was made and no rule objects.
+package governance.release
+
+import data.governance.access
+import data.governance.findings
+import data.governance.shape
+
+# METADATA
+# entrypoint: true
+decision := {
+	"outcome": outcome,
+	"reasons": reasons,
+	"obligations": obligations,
+}
+
+default outcome := "deny"
+
+outcome := "allow" if {
+	readable
+	count(denials) == 0
+	count(reviews) == 0
+}
+
+outcome := "review" if {
+	readable
+	count(denials) == 0
+	count(reviews) > 0
+}
+
+reasons := sort(unreadable) if not readable
+
+reasons := sort(denials) if {
+	readable
+	count(denials) > 0
+}
+
+reasons := sort(reviews) if {
+	readable
+	count(denials) == 0
+}
+
+default obligations := {}
+
+obligations := object.union(data.obligations, _disclosure) if {
+	readable
+	count(denials) == 0
+}
+
+# An image too small for the watermark keeps that obligation, and the line then fails it; or it carries a visible label
+# in place of the mark. It is never released with neither.
+_disclosure := {"watermark": false, "visible_label": data.visible_label} if {
+	not input.draft.markable
+	data.small_images == "label"
+} else := {}
+
+# Every part is proven and the data is sound. Packages are named in full here and below: the embedded engine evaluates all
+# of a package that is imported by name.
+readable if {
+	data.governance.shape.proven
+	data.governance.settings.sound
+	_stage_proven
+	_findings_proven
+	_draft_proven
+	_admission_proven
+}
+
+# METADATA
+# title: Malformed input
+# description: A part of the policy input is missing, of the wrong type or out of range.
+# custom:
+#   code: input.malformed
+#   fix: Send an input that fits the JSON Schema of this stage; the path names the part.
+unreadable contains {
+	"code": "input.malformed",
+	"message": "This part of the policy input cannot be read.",
+	"path": path,
+} if {
+	some path in (data.governance.shape.malformed | _malformed)
+}
+
+unreadable contains data.governance.settings.reason if not data.governance.settings.sound
+
+_malformed contains "/stage" if not _stage_proven
+
+_malformed contains "/findings" if not _findings_proven
+
+_malformed contains "/draft" if not _draft_proven
+
+_malformed contains "/admission" if not _admission_proven
+
+_stage_proven if input.stage == "release"
+
+_findings_proven if shape.findings(input.findings)
+
+_draft_proven if {
+	shape.wholes([input.draft.index], 0)
+	shape.wholes([input.draft.width, input.draft.height], 1)
+	is_boolean(input.draft.markable)
+}
+
+_admission_proven if {
+	shape.text(input.admission.decision_id)
+	input.admission.outcome in {"allow", "review", "deny"}
+	is_object(input.admission.obligations)
+}
+
+denials contains reason if some reason in data.governance.model.denials
+
+denials contains reason if some reason in findings.denials(input.findings, "/findings")
+
+# METADATA
+# title: Not admitted
+# description: The request behind this draft was not allowed at admission.
+# custom:
+#   code: admission.not_allowed
+#   fix: Send the request through admission; only an allowed one may be generated and released.
+denials contains {
+	"code": "admission.not_allowed",
+	"message": "The request behind this draft was not allowed at admission.",
+	"path": "/admission/outcome",
+} if {
+	not input.admission.outcome == "allow"
+}
+
+# METADATA
+# title: Draft too large
+# description: The draft has more pixels than the principal's roles allow, whatever was asked for.
+# custom:
+#   code: draft.too_large
+#   fix: Ask for a smaller image, or raise data.limits.pixels or the role's own limit.
+denials contains {
+	"code": "draft.too_large",
+	"message": sprintf("The draft is larger than the limit of %d pixels.", [limit]),
+	"path": "/draft",
+} if {
+	limit := access.limit("pixels")
+	not input.draft.width * input.draft.height <= limit
+}
+
+reviews contains reason if some reason in findings.reviews(input.findings, "/findings")

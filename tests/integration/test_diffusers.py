@@ -1,0 +1,366 @@
+"""Real diffusers pipelines, tiny and untrained: what is described, what is refused, what comes out."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DDIMScheduler, EulerDiscreteScheduler, StableDiffusionPipeline
+from PIL import Image
+
+from governance.errors import (
+    ConfigurationError,
+    DeniedError,
+    GenerationError,
+    ModelError,
+    RequestError,
+    UnsupportedArgumentError,
+)
+from governance.governor import Governor
+from governance.testing import FakePolicyEngine, PipelineContract, fake_parts
+from governance.types import EntryKind, Outcome, Principal, Prompt, PromptKind, Stage, Verdict
+from governance_adapters.marking.encoding import ImageEncoder
+from governance_adapters.pipelines.arguments import bind
+from governance_adapters.pipelines.describe import describe
+from governance_adapters.pipelines.diffusers import BoundPipeline, wrap
+from governance_adapters.pipelines.loading import load_pipeline
+from support.tiny import SIDE, stable_diffusion, stable_diffusion_xl
+
+PRINCIPAL = Principal("designer@example.org", ("designer",))
+
+
+@pytest.fixture
+def pipe(tmp_path):
+    return stable_diffusion(tmp_path)
+
+
+@pytest.fixture
+def line():
+    """A governor of fakes that encodes real PNG."""
+    return Governor(fake_parts(encoder=ImageEncoder()))
+
+
+@pytest.fixture
+def governed(pipe, line):
+    return wrap(pipe, line, PRINCIPAL, "marketing")
+
+
+def last(line, kind):
+    return [entry for _, entry in line.parts.ledger.entries(kind=kind)][-1]
+
+
+def bound(pipe, *args, **kwargs):
+    return bind(pipe, type(pipe).__call__, args, kwargs)
+
+
+class TestBoundPipeline(PipelineContract):
+    @pytest.fixture(autouse=True)
+    def _pipe(self, pipe):
+        self.pipe = pipe
+
+    def arguments(self, images):
+        return bound(self.pipe, "a red seven", num_inference_steps=2, num_images_per_prompt=images)
+
+    def pipeline(self, request):
+        return BoundPipeline(self.pipe, type(self.pipe).__call__, self.arguments(request.images))
+
+    def request(self, images):
+        request = self.arguments(images).request("r", PRINCIPAL, "marketing", "tiny")
+        return replace(request, seeds=tuple(range(7, 7 + images)))
+
+
+class TestDescription:
+    def test_a_saved_and_loaded_pipeline_is_the_same_model(self, pipe, tmp_path):
+        pipe.save_pretrained(tmp_path / "saved")
+        assert describe(load_pipeline(tmp_path / "saved")).digest == describe(pipe).digest
+
+    def test_every_component_is_named(self, pipe):
+        facts = describe(pipe)
+        assert set(facts.components) == {"vae", "text_encoder", "tokenizer", "unet"}
+        assert facts.scheduler == "DDIMScheduler"
+        assert (facts.device, facts.dtype) == ("cpu", "float32")
+        assert facts.versions["torch"] == torch.__version__
+
+    def change_weight(self, pipe):
+        with torch.no_grad():
+            pipe.unet.conv_in.weight[0, 0, 0, 0] += 1e-3
+
+    def replace_weight(self, pipe):
+        pipe.vae.decoder.conv_out.weight = torch.nn.Parameter(pipe.vae.decoder.conv_out.weight * 2)
+
+    def swap_scheduler(self, pipe):
+        pipe.scheduler = EulerDiscreteScheduler()
+
+    def configure_scheduler(self, pipe):
+        pipe.scheduler = DDIMScheduler(clip_sample=False, steps_offset=1, beta_end=0.5)
+
+    def configure_vae(self, pipe):
+        pipe.vae.register_to_config(scaling_factor=0.5)
+
+    def add_token(self, pipe):
+        pipe.tokenizer.add_tokens(["sks"])
+
+    def change_dtype(self, pipe):
+        pipe.to(torch.bfloat16)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            change_weight,
+            replace_weight,
+            swap_scheduler,
+            configure_scheduler,
+            configure_vae,
+            add_token,
+            change_dtype,
+        ],
+    )
+    def test_whatever_changes_the_model_changes_the_description(self, pipe, change):
+        before = describe(pipe).digest
+        change(self, pipe)
+        assert describe(pipe).digest != before
+
+    def test_a_lora_is_an_adapter_with_a_scale_and_leaves_the_base_as_it_was(self, pipe):
+        from peft import LoraConfig
+
+        base = describe(pipe)
+        pipe.unet.add_adapter(LoraConfig(r=2, target_modules=["to_q"], init_lora_weights=False), "style")
+        adapted = describe(pipe)
+        assert adapted.components == base.components
+        ((name, scale),) = [(a.name, a.scale_thousandths) for a in adapted.adapters]
+        assert (name, scale) == ("unet/style", adapted.adapters[0].scale_thousandths)
+        pipe.unet.set_adapters(["style"], [0.25])
+        assert describe(pipe).adapters[0].scale_thousandths == round(scale * 0.25)
+        assert describe(pipe).adapters[0].digest == adapted.adapters[0].digest
+        pipe.unet.disable_adapters()
+        assert describe(pipe).digest != adapted.digest
+
+    def test_a_component_of_an_unknown_kind_is_refused(self, pipe):
+        class Oracle:
+            pass
+
+        pipe.register_modules(tokenizer=Oracle())
+        with pytest.raises(ModelError, match="Oracle"):
+            describe(pipe)
+
+
+class TestLoading:
+    def test_pickled_weights_are_refused(self, pipe, tmp_path):
+        folder = tmp_path / "saved"
+        pipe.save_pretrained(folder)
+        torch.save(pipe.unet.state_dict(), folder / "unet" / "diffusion_pytorch_model.bin")
+        with pytest.raises(ModelError, match="pickled"):
+            load_pipeline(folder)
+
+    def test_a_folder_that_does_not_load_is_refused(self, tmp_path):
+        (tmp_path / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
+        with pytest.raises(ModelError, match="does not load"):
+            load_pipeline(tmp_path)
+
+    def test_an_unknown_dtype_is_refused(self, tmp_path):
+        with pytest.raises(ModelError, match="float8"):
+            load_pipeline(tmp_path, "float8")
+
+
+class TestArguments:
+    def test_texts_numbers_and_sizes_become_facts(self, pipe):
+        arguments = bound(
+            pipe, ["a", "b"], negative_prompt=["x", ""], num_images_per_prompt=2, guidance_scale=3.5, clip_skip=1
+        )
+        assert arguments.prompts == (
+            Prompt("a"),
+            Prompt("b"),
+            Prompt("x", PromptKind.NEGATIVE, "negative_prompt"),
+        )
+        assert arguments.images == 4
+        assert arguments.parameters["guidance_scale"] == 3.5
+        assert arguments.parameters["clip_skip"] == 1
+        assert (arguments.width, arguments.height, arguments.steps) == (SIDE, SIDE, 50)
+
+    def test_a_second_text_encoders_prompt_is_seen(self, tmp_path):
+        arguments = bound(stable_diffusion_xl(tmp_path), "a", prompt_2="b", negative_prompt_2="c")
+        assert {(p.text, p.parameter) for p in arguments.prompts} == {
+            ("a", "prompt"),
+            ("b", "prompt_2"),
+            ("c", "negative_prompt_2"),
+        }
+
+    def test_lists_are_copied_so_that_they_cannot_change_between_check_and_call(self, pipe):
+        prompts = ["a", "b"]
+        arguments = bound(pipe, prompts)
+        prompts[0] = "changed"
+        assert arguments.keywords["prompt"] == ["a", "b"]
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("prompt_embeds", torch.zeros(1, 77, 32)),
+            ("latents", torch.zeros(1, 4, 32, 32)),
+            ("callback_on_step_end", lambda *_: {}),
+            ("ip_adapter_image", Image.new("RGB", (8, 8))),
+            ("cross_attention_kwargs", {"scale": 0.5}),
+            ("timesteps", [10, 5]),
+            ("output_type", "latent"),
+            ("callback_on_step_end_tensor_inputs", ["latents", "prompt_embeds"]),
+        ],
+    )
+    def test_what_policy_cannot_see_is_refused_and_recorded(self, governed, line, name, value):
+        with pytest.raises(UnsupportedArgumentError) as caught:
+            governed("a", **{name: value})
+        assert caught.value.remedy
+        assert last(line, EntryKind.FAILED).body["error"] == "UnsupportedArgumentError"
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            {"nonsense": 1},
+            {"num_inference_steps": -3},
+            {"num_inference_steps": 2.5},
+            {"num_images_per_prompt": 0},
+            {"width": "wide"},
+            {"guidance_scale": float("nan")},
+            {"generator": 7},
+            {"generator": [torch.Generator(), torch.Generator()]},
+        ],
+        ids=str,
+    )
+    def test_what_makes_no_sense_is_refused_and_recorded(self, governed, line, arguments):
+        with pytest.raises(RequestError):
+            governed("a", **arguments)
+        assert [entry.kind for _, entry in line.parts.ledger.entries()] == [EntryKind.FAILED]
+
+
+class TestGovernedCall:
+    def test_the_same_object_and_class_name_and_isinstance(self, pipe, line):
+        governed = wrap(pipe, line, PRINCIPAL, "marketing")
+        assert governed is pipe
+        assert isinstance(governed, StableDiffusionPipeline)
+        assert type(governed).__name__ == "StableDiffusionPipeline"
+
+    def test_images_are_decoded_from_the_released_bytes(self, governed, line):
+        out = governed("a", num_inference_steps=1)
+        assert isinstance(out.images[0], Image.Image)
+        (item,) = out.items
+        assert item.verdict is Verdict.RELEASED
+        decoded = line.parts.encoder.decode(item.asset.content)
+        assert (np.asarray(out.images[0]) == decoded).all()
+        assert out[0] is out.images
+        assert out.governance.items == tuple(out.items)
+
+    def test_the_picture_is_the_one_the_bare_pipeline_makes(self, tmp_path, line):
+        def paint(pipe):
+            return pipe("a", num_inference_steps=2, generator=torch.Generator().manual_seed(3)).images[0]
+
+        bare, governed = (stable_diffusion(tmp_path) for _ in range(2))
+        wrap(governed, line, PRINCIPAL, "marketing")
+        difference = np.abs(np.asarray(paint(bare), int) - np.asarray(paint(governed), int))
+        assert difference.max() <= 1  # the fake watermark lives in the lowest bits
+
+    @pytest.mark.parametrize(
+        ("output_type", "kind", "shape"),
+        [("np", np.ndarray, (2, SIDE, SIDE, 3)), ("pt", torch.Tensor, (2, 3, SIDE, SIDE))],
+    )
+    def test_arrays_and_tensors_come_in_their_usual_shape(self, governed, output_type, kind, shape):
+        out = governed(["a", "b"], num_inference_steps=1, output_type=output_type)
+        assert isinstance(out.images, kind)
+        assert tuple(out.images.shape) == shape
+        assert 0 <= out.images.min() <= out.images.max() <= 1
+
+    def test_a_tuple_where_no_dictionary_is_wanted(self, governed):
+        images, nsfw = governed("a", num_inference_steps=1, return_dict=False)
+        assert isinstance(images[0], Image.Image)
+        assert nsfw is None
+
+    @pytest.mark.parametrize("output_type", ["pil", "np", "pt"])
+    def test_withheld_images_are_none_and_indices_stay(self, pipe, output_type):
+        engine = FakePolicyEngine()
+        outcomes = (Outcome.DENY, Outcome.ALLOW)
+        policy = FakePolicyEngine(
+            {Stage.RELEASE: lambda s, facts: engine.answer(s, outcomes[facts["draft"]["index"]], watermark=True)}
+        )
+        line = Governor(fake_parts(encoder=ImageEncoder(), policy=policy))
+        out = wrap(pipe, line, PRINCIPAL, "")(
+            ["a", "b"], num_inference_steps=1, output_type=output_type, purpose="marketing"
+        )
+        assert out.images[0] is None
+        assert out.images[1] is not None
+        assert [item.verdict for item in out.items] == [Verdict.DENIED, Verdict.RELEASED]
+
+    def test_nothing_comes_out_of_a_denied_call(self, pipe):
+        policy = FakePolicyEngine({Stage.RELEASE: lambda s, _: FakePolicyEngine().answer(s, Outcome.DENY)})
+        line = Governor(fake_parts(encoder=ImageEncoder(), policy=policy))
+        with pytest.raises(DeniedError):
+            wrap(pipe, line, PRINCIPAL, "marketing")("a", num_inference_steps=1)
+
+    def test_who_asks_what_for_and_under_which_id_may_be_said_per_call(self, governed, line):
+        other = Principal("editor@example.org", ("editor",))
+        first = governed("a", num_inference_steps=1, principal=other, purpose="press", request_id="order-1")
+        again = governed("a", num_inference_steps=1, principal=other, purpose="press", request_id="order-1")
+        assert again.items[0].asset.content == first.items[0].asset.content
+        assert (np.asarray(again.images[0]) == np.asarray(first.images[0])).all()
+        assert last(line, EntryKind.INTENT).body["purpose"] == "press"
+        assert len(line.parts.ledger.entries()) == 2
+
+    def test_each_image_has_its_own_seed_where_the_caller_gives_none(self, governed, line):
+        out = governed("a", num_inference_steps=1, num_images_per_prompt=2)
+        one, other = (np.asarray(image) for image in out.images)
+        assert (one != other).any()
+
+    def test_the_callers_generator_is_used_and_its_state_recorded(self, governed, line):
+        generator = torch.Generator().manual_seed(11)
+        before = generator.get_state()
+        governed("a", num_inference_steps=1, generator=generator)
+        assert not torch.equal(generator.get_state(), before)
+        call = line.parts.ledger.document(last(line, EntryKind.INTENT).body["call"]).decode()
+        assert '"seeds":["11"]' in call
+        assert "generator_states" in call
+
+    def test_a_failing_pipeline_is_a_generation_error(self, governed, line):
+        with pytest.raises(GenerationError, match="StableDiffusionPipeline failed"):
+            governed("a", negative_prompt=["b", "c"], num_inference_steps=1)
+        assert [entry.kind for _, entry in line.parts.ledger.entries()] == [EntryKind.INTENT, EntryKind.FAILED]
+
+    def test_pixels_that_are_not_numbers_are_refused(self, governed):
+        with torch.no_grad():
+            governed.vae.decoder.conv_out.bias.fill_(float("nan"))
+        with pytest.raises(GenerationError, match="not numbers"):
+            governed("a", num_inference_steps=1)
+
+    def test_a_model_changed_by_the_call_itself_releases_nothing(self, governed, line):
+        step = governed.scheduler.step
+
+        def meddle(*args, **kwargs):
+            with torch.no_grad():
+                governed.unet.conv_in.weight.mul_(1.01)
+            return step(*args, **kwargs)
+
+        governed.scheduler.step = meddle
+        with pytest.raises(ModelError, match="not the model that was admitted"):
+            governed("a", num_inference_steps=1)
+
+    def test_sdxls_fixed_mark_is_dropped(self, tmp_path, line):
+        pipe = stable_diffusion_xl(tmp_path, add_watermarker=True)
+        assert pipe.watermark is not None
+        wrap(pipe, line, PRINCIPAL, "marketing")("a", num_inference_steps=1)
+        assert pipe.watermark is None
+        assert last(line, EntryKind.RELEASED).body["watermark"]
+
+
+class TestRefusedToWrap:
+    def test_what_is_no_pipeline(self, line):
+        with pytest.raises(ConfigurationError, match="no diffusers pipeline"):
+            wrap(object(), line, PRINCIPAL, "marketing")
+
+    def test_what_is_governed_already(self, governed, line):
+        with pytest.raises(ConfigurationError, match="already"):
+            wrap(governed, line, PRINCIPAL, "marketing")
+
+    def test_what_makes_no_images(self, line):
+        from diffusers import DiffusionPipeline
+
+        class Prior(DiffusionPipeline):
+            def __call__(self, prompt):
+                return prompt
+
+        with pytest.raises(ConfigurationError, match="generator"):
+            wrap(Prior(), line, PRINCIPAL, "marketing")

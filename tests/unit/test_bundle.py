@@ -1,0 +1,226 @@
+"""Bundles: what is refused, what the revision covers, and how a model is allowed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rfc8785
+
+from governance.canonical import canonical_digest, digest
+from governance.errors import PolicyError
+from governance.testing.policy import EXAMPLE_MODEL
+from governance.types import AdapterFacts
+from governance_adapters.policy.bundle import Bundle, allow_model, default_bundle_path
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(default_bundle_path(), tmp_path / "bundle"))
+
+
+def edit(root: Path, change: Callable[[dict[str, Any]], object], name: str = "data.json") -> None:
+    value = json.loads((root / name).read_text())
+    change(value)
+    (root / name).write_text(json.dumps(value))
+
+
+def test_the_shipped_bundle_loads_and_allows_no_model_by_itself() -> None:
+    bundle = Bundle.load(default_bundle_path())
+    assert {"admission/admission.rego", "release/release.rego"} <= set(bundle.policies)
+    assert not any(name.endswith("_test.rego") for name in bundle.policies)
+    assert bundle.data["models"] == {}
+
+
+def test_the_revision_is_what_the_design_says(root: Path) -> None:
+    listed = []
+    for path in root.rglob("*"):
+        name = path.relative_to(root).as_posix()
+        if path.is_dir() or name.endswith("_test.rego"):
+            continue
+        content = path.read_bytes()
+        if name == ".manifest":
+            content = rfc8785.dumps({key: value for key, value in json.loads(content).items() if key != "revision"})
+        listed.append([name, hashlib.sha256(content).hexdigest()])
+    listed.sort(key=lambda item: item[0].encode())
+    assert Bundle.load(root).revision == hashlib.sha256(rfc8785.dumps(listed)).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "name", ["admission/admission.rego", "lib/shape.rego", "schemas/common.json", "schemas/decision.json", "data.json"]
+)
+def test_the_revision_covers(root: Path, name: str) -> None:
+    before = Bundle.load(root).revision
+    (root / name).write_bytes((root / name).read_bytes() + b"\n")
+    assert Bundle.load(root).revision != before
+
+
+def test_the_revision_leaves_out_tests_other_files_and_itself(root: Path) -> None:
+    before = Bundle.load(root).revision
+    (root / "admission" / "admission_test.rego").write_text("package changed_test\n")
+    (root / "README.md").write_text("about this bundle")
+    edit(root, lambda manifest: manifest.update(revision="abc"), ".manifest")
+    assert Bundle.load(root).revision == before
+    edit(root, lambda manifest: manifest.update(metadata={"owner": "compliance"}), ".manifest")
+    assert Bundle.load(root).revision != before
+
+
+def test_a_moved_policy_is_another_revision(root: Path) -> None:
+    before = Bundle.load(root).revision
+    (root / "lib" / "model.rego").rename(root / "lib" / "models.rego")
+    assert Bundle.load(root).revision != before
+
+
+@pytest.mark.parametrize(
+    ("term", "says"),
+    [
+        ("Passport", "passport"),
+        ("passp0rt", "passport"),
+        ("pass-port", "pass port"),
+        ("covid19", "covid"),
+        ("a term of far too many words", "could never match"),
+        ("", "could never match"),
+    ],
+)
+def test_a_blocked_term_that_could_never_match_is_refused_by_name(root: Path, term: str, says: str) -> None:
+    edit(root, lambda data: data["blocked_terms"].update({term: {"category": "x"}}))
+    with pytest.raises(PolicyError, match=says) as caught:
+        Bundle.load(root)
+    assert repr(term) in str(caught.value)
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda data: data.pop("limits"), "required"),
+        (lambda data: data["limits"].update(steps=0), "/limits/steps"),
+        (lambda data: data["limits"].update(stepz=9), "/limits"),
+        (lambda data: data.update(required_detectors=[]), "/required_detectors"),
+        (lambda data: data.update(roles={}), "/roles"),
+        (lambda data: data.update(purposes={}), "/purposes"),
+        (lambda data: data["purposes"]["design"].update(roles=["stranger"]), "stranger"),
+        (lambda data: data["thresholds"]["nsfw"].update(review=900_000), "review lies above deny"),
+        (lambda data: data["thresholds"]["nsfw"].update(deny=1_000_001), "/thresholds/nsfw/deny"),
+        (lambda data: data["obligations"].update(dance=True), "/obligations"),
+        (lambda data: data["obligations"].update(retain_days=0.5), "float"),
+        (lambda data: data.update(normaliser="0"), "normaliser 0"),
+        (lambda data: data.update(extra={}), "roots"),
+        (
+            lambda data: data["models"].update({"0" * 64: {"name": "m", "components": {"unet": "1" * 64}}}),
+            "not the digest",
+        ),
+        (lambda data: data["models"].update(unet={"name": "m", "components": {}}), "/models"),
+        (lambda data: data["adapters"].update(lora={"name": "style"}), "/adapters"),
+    ],
+)
+def test_unsound_data_is_refused(root: Path, change: Callable[[dict[str, Any]], object], says: str) -> None:
+    edit(root, change)
+    with pytest.raises(PolicyError, match=says) as caught:
+        Bundle.load(root)
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("data.json", b"{", "data.json"),
+        ("data.json", b"\xff\xfe", "UTF-8"),
+        ("data.json", b"[]", "data.json"),
+        ("data.json", b'{"roles": {}, "roles": {}}', "'roles' stands twice"),
+        ("data.json", b"[" * 100_000, "data.json"),
+        (".manifest", b"[]", "rego_version"),
+        (".manifest", b'{"rego_version": 0, "roots": [""]}', "rego_version"),
+        (".manifest", b'{"rego_version": 1}', "roots"),
+        ("schemas/decision.json", b'{"$id": "urn:x", "type": "objekt"}', "schemas/decision.json"),
+        ("schemas/decision.json", b'{"type": "object"}', "\\$id"),
+        ("schemas/decision.json", b'{"$id": "urn:x", "$ref": "https://example.org/x.json"}', "example.org/x.json"),
+        ("lib/shape.rego", b"\xff", "lib/shape.rego"),
+        ("lib/data.json", b"{}", "lib/data.json"),
+        ("data.yaml", b"a: 1", "data.yaml"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named(root: Path, name: str, content: bytes, says: str) -> None:
+    (root / name).write_bytes(content)
+    with pytest.raises(PolicyError, match=says) as caught:
+        Bundle.load(root)
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "name",
+    [".manifest", "data.json", "schemas/data.schema.json", "schemas/decision.json", "schemas/admission.input.json",
+     "schemas/release.input.json", "schemas/common.json"],
+)  # fmt: skip
+def test_a_missing_file_is_refused(root: Path, name: str) -> None:
+    (root / name).unlink()
+    with pytest.raises(PolicyError):
+        Bundle.load(root)
+
+
+def test_an_empty_or_missing_bundle_is_refused(tmp_path: Path, root: Path) -> None:
+    with pytest.raises(PolicyError, match="holds no policy"):
+        Bundle.load(tmp_path / "bundle" / "schemas")
+    with pytest.raises(PolicyError, match="no policy bundle"):
+        Bundle.load(tmp_path / "nowhere")
+    for path in root.rglob("*.rego"):
+        if not path.name.endswith("_test.rego"):
+            path.unlink()
+    with pytest.raises(PolicyError, match="holds no policy"):
+        Bundle.load(root)
+
+
+def test_links_are_refused(root: Path) -> None:
+    (root / "more.rego").symlink_to(root / "lib" / "shape.rego")
+    with pytest.raises(PolicyError, match=r"more\.rego"):
+        Bundle.load(root)
+
+
+def test_a_model_is_allowed_by_its_components(root: Path) -> None:
+    before = Bundle.load(root)
+    revision = allow_model(root, EXAMPLE_MODEL, name="example", licence="Apache-2.0")
+    after = Bundle.load(root)
+    assert revision == after.revision != before.revision
+    (key,) = after.data["models"]
+    assert key == canonical_digest(dict(EXAMPLE_MODEL.components))
+    assert after.data["models"][key] == {
+        "name": "example", "licence": "Apache-2.0", "pipeline": "StableDiffusionPipeline",
+        "components": dict(EXAMPLE_MODEL.components),
+    }  # fmt: skip
+    assert {**after.data, "models": {}} == {**before.data}
+    assert list(after.data) == list(before.data)
+
+
+def test_allowing_again_changes_nothing(root: Path) -> None:
+    first = allow_model(root, EXAMPLE_MODEL, name="example", note="reviewed")
+    content = (root / "data.json").read_bytes()
+    assert content.startswith(b'{\n  "')
+    assert content.endswith(b"}\n")
+    reordered = replace(EXAMPLE_MODEL, components=dict(reversed(EXAMPLE_MODEL.components.items())))
+    assert allow_model(root, reordered, name="example") == first
+    assert (root / "data.json").read_bytes() == content
+
+
+def test_two_models_that_share_a_component_are_both_allowed(root: Path) -> None:
+    allow_model(root, EXAMPLE_MODEL, name="one")
+    other = replace(EXAMPLE_MODEL, components={**EXAMPLE_MODEL.components, "vae": digest(b"another vae")})
+    allow_model(root, other, name="two")
+    assert sorted(model["name"] for model in Bundle.load(root).data["models"].values()) == ["one", "two"]
+
+
+def test_a_model_with_adapters_loaded_is_not_allowed_as_a_whole(root: Path) -> None:
+    with pytest.raises(PolicyError, match="style"):
+        allow_model(root, replace(EXAMPLE_MODEL, adapters=(AdapterFacts("style", digest(b"lora"), 1000),)), name="x")
+
+
+def test_a_bad_name_leaves_the_bundle_as_it_was(root: Path) -> None:
+    before = (root / "data.json").read_bytes()
+    with pytest.raises(PolicyError):
+        allow_model(root, EXAMPLE_MODEL, name="x" * 300)
+    assert (root / "data.json").read_bytes() == before

@@ -27,7 +27,7 @@ from PIL import Image
 from skimage import data as photographs
 
 from governance.governor import Governor
-from governance.testing.pipeline import EXAMPLE_MODEL, FakePipeline, example_request
+from governance.testing import EXAMPLE_MODEL, FakePipeline, example_request
 from governance.types import Draft, new_id
 from governance_adapters import Settings
 from governance_adapters.policy.bundle import allow_model
@@ -112,7 +112,7 @@ def run(governor: Governor, side: int, rounds: int, seconds: dict[str, list[floa
         if number == 3:
             seconds.clear()
         pipeline.picture = next(source)
-        request = example_request(id=new_id(), width=side, height=side)
+        request = example_request(id=new_id(), width=side, height=side, images=1)
         start = time.perf_counter()
         governor.generate(request, pipeline)
         end = time.perf_counter()

@@ -10,7 +10,7 @@ import typer
 
 from governance.errors import DeniedError, GovernanceError, HeldError
 from governance_adapters.commands import demo, doctor, generate, ledger, policy, setup, verify
-from governance_adapters.commands.output import err
+from governance_adapters.commands.output import err, print_json
 from governance_adapters.marking.authority import InsecureKeyWarning
 
 app = typer.Typer(
@@ -51,6 +51,8 @@ def main() -> None:
 
 
 def _said(error: GovernanceError, code: int) -> int:
+    if "--json" in sys.argv:
+        print_json({"error": type(error).__name__, "message": str(error), "exit_code": code})
     err.print(f"error: {error}", style="red", markup=False)
     for note in getattr(error, "__notes__", ()):
         err.print(f"  {note}", markup=False)

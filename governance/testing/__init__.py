@@ -4,6 +4,7 @@ A contract class is subclassed by the tests of each adapter; the fakes pass the 
 """
 
 from governance.testing.detector import DetectorContract, FakeDetector
+from governance.testing.examples import EXAMPLE_MODEL, example_picture, example_request
 from governance.testing.fake_ledger import FakeLedger
 from governance.testing.installation import FailingAt, fake_parts
 from governance.testing.ledger import LedgerContract
@@ -15,14 +16,14 @@ from governance.testing.marking import (
     FakeLabeller,
     FingerprinterContract,
     LabellerContract,
-    example_picture,
 )
-from governance.testing.pipeline import FakePipeline, PipelineContract, example_request
+from governance.testing.pipeline import FakePipeline, PipelineContract
 from governance.testing.policy import FakePolicyEngine, PolicyEngineContract
 from governance.testing.storage import FakeQuarantine, FakeVault, QuarantineContract, VaultContract
 from governance.testing.watermark import FakeWatermarker, WatermarkerContract
 
 __all__ = [
+    "EXAMPLE_MODEL",
     "DetectorContract",
     "EncoderContract",
     "FailingAt",

@@ -11,25 +11,13 @@ from governance.attribution import GRID_BYTES, PDQ_BYTES, Grade, attribute, grid
 from governance.errors import GovernanceError, ImageTooSmallError, MarkError
 from governance.pixels import require_pixels
 from governance.ports import Encoder, Fingerprinter, Labeller
+from governance.testing.examples import example_picture
 from governance.testing.expect import expect
 from governance.types import Fingerprint, Pixels
 
 _MAGIC = b"FAKE-IMAGE/1\n"
 _SIZE_BYTES = 4
 _LABEL_ROWS = 4
-
-
-def example_picture(height: int = 64, width: int = 64, seed: int = 1) -> Pixels:
-    """A picture with soft shapes, texture and colour, away from black and white; another for each seed."""
-    random = np.random.default_rng(seed)
-    rows, columns = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
-    picture = np.full((height, width, 3), 128.0)
-    for _ in range(12):
-        across, down, phase = random.uniform((-6, -6, 0), (6, 6, 6.3)).tolist()
-        wave = np.sin(2 * np.pi * (across * columns + down * rows) + phase)
-        picture += wave[:, :, None] * random.uniform(-12, 12, 3)
-    picture += random.normal(0, 4, (height, width, 1))
-    return np.asarray(np.clip(picture, 24, 231), dtype=np.uint8)
 
 
 def not_pictures() -> tuple[Any, ...]:

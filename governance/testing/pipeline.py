@@ -5,36 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from governance.canonical import digest
 from governance.pixels import require_pixels
 from governance.ports import Pipeline
-from governance.testing.marking import example_picture
-from governance.types import Draft, GenerationRequest, ModelFacts, Principal, Prompt
-
-EXAMPLE_MODEL = ModelFacts(
-    pipeline="FakePipeline",
-    components={"unet": digest(b"unet"), "vae": digest(b"vae")},
-    scheduler="FakeScheduler",
-    scheduler_config={"steps_offset": 1},
-    device="cpu",
-    dtype="float32",
-    versions={"fake": "1"},
-)
-
-
-def example_request(**changes: object) -> GenerationRequest:
-    """A request for one 64 x 64 image that nothing is wrong with; `changes` replace its fields."""
-    request = GenerationRequest(
-        id="request-1",
-        principal=Principal("designer@example.org", ("designer",)),
-        purpose="marketing",
-        prompts=(Prompt("a red seven on a blue background"),),
-        steps=20,
-        width=64,
-        height=64,
-        parameters={"guidance_scale": 7.5},
-    )
-    return replace(request, **changes)  # type: ignore[arg-type]
+from governance.testing.examples import EXAMPLE_MODEL, example_picture
+from governance.types import Draft, GenerationRequest, ModelFacts
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from governance.canonical import CanonicalError, Digest, Json, canonical_bytes, 
 from governance.errors import PolicyError
 from governance.facts import admission_input, release_input, request_facts
 from governance.ports import PolicyEngine
+from governance.testing.examples import EXAMPLE_MODEL, example_request
 from governance.testing.expect import expect
 from governance.types import (
     Decision,
@@ -20,46 +21,14 @@ from governance.types import (
     GenerationRequest,
     ModelFacts,
     Outcome,
-    Principal,
-    Prompt,
-    PromptKind,
     Reason,
     Stage,
     new_id,
 )
 
 EXAMPLE_TIME = "2026-11-23T14:00:00.000Z"
-EXAMPLE_MODEL = ModelFacts(
-    pipeline="StableDiffusionPipeline",
-    components={
-        "unet": digest(b"unet weights"),
-        "vae": digest(b"vae weights"),
-        "text_encoder": digest(b"text weights"),
-    },
-    scheduler="DDIMScheduler",
-    scheduler_config={"num_train_timesteps": 1000},
-    device="cpu",
-    dtype="float32",
-    versions={"diffusers": "0.42.1"},
-)
-
 _REVISION = digest(b"a fake bundle")
 Script = Decision | PolicyError | Callable[[Stage, Mapping[str, Json]], Decision]
-
-
-def example_request(text: str = "a red seven on a blue background") -> GenerationRequest:
-    """A modest request by a designer, for marketing."""
-    return GenerationRequest(
-        id="request-1",
-        principal=Principal("designer@example.org", ("designer",)),
-        purpose="marketing",
-        prompts=(Prompt(text), Prompt("blurry, low quality", PromptKind.NEGATIVE, "negative_prompt")),
-        parameters={"guidance_scale": 7.5, "eta": None, "clip_skip": 1},
-        seeds=(123,),
-        steps=30,
-        width=256,
-        height=256,
-    )
 
 
 def admission_facts(request: GenerationRequest | None = None, model: ModelFacts = EXAMPLE_MODEL) -> dict[str, Json]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from governance.canonical import canonical_digest, digest
-from governance.testing.policy import EXAMPLE_MODEL, admission_facts, release_facts
+from governance.testing.examples import EXAMPLE_MODEL
+from governance.testing.policy import admission_facts, release_facts
 from governance.types import Stage
 
 _ODD_INPUTS: tuple[Any, ...] = (None, True, 5, "text", [], [[]], {}, {"version": 1}, [{"version": 1}])

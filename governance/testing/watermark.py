@@ -10,8 +10,9 @@ import numpy as np
 from governance.errors import GovernanceError, ImageTooSmallError, MarkError
 from governance.pixels import require_pixels
 from governance.ports import Watermarker
+from governance.testing.examples import example_picture
 from governance.testing.expect import expect
-from governance.testing.marking import example_picture, not_pictures
+from governance.testing.marking import not_pictures
 from governance.types import Pixels
 from governance.watermark import CHECK_BITS, MarkKey, require_payload
 

@@ -19,7 +19,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image, PngImagePlugin
 
 from governance.errors import ConfigurationError, ImageTooSmallError, MarkError
-from governance.testing.marking import example_picture
+from governance.testing.examples import example_picture
 from governance.watermark import MarkKey
 from governance_adapters.marking.dwtdctsvd import ALGORITHM, DwtDctSvdWatermarker
 from governance_adapters.marking.encoding import ImageEncoder

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from governance.errors import ConfigurationError, PolicyError
-from governance.testing.policy import EXAMPLE_MODEL, admission_facts, example_request, release_facts
+from governance.testing.examples import EXAMPLE_MODEL, example_request
+from governance.testing.policy import admission_facts, release_facts
 from governance.testing.policy_corpus import Case, cases, changed_data, example_data, malformed_cases, rule_cases
 from governance.types import Outcome, Principal, Prompt, Stage
 from governance_adapters.policy.bundle import Bundle, allow_model, default_bundle_path

@@ -9,7 +9,7 @@ import pytest
 
 from governance.attribution import Attribution, Grade, attribute
 from governance.errors import ConfigurationError, MarkError
-from governance.testing.marking import example_picture
+from governance.testing.examples import example_picture
 from governance.types import Pixels
 from governance.watermark import MarkKey
 from governance_adapters.marking.encoding import ImageEncoder

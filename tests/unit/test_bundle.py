@@ -15,7 +15,7 @@ import rfc8785
 
 from governance.canonical import canonical_digest, digest
 from governance.errors import PolicyError
-from governance.testing.policy import EXAMPLE_MODEL
+from governance.testing.examples import EXAMPLE_MODEL
 from governance.types import AdapterFacts
 from governance_adapters.policy.bundle import Bundle, allow_model, default_bundle_path
 

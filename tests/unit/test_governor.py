@@ -32,6 +32,7 @@ from governance.merkle import leaf_hash
 from governance.ports import ManifestReport, ManifestState
 from governance.recovery import recover
 from governance.testing import (
+    EXAMPLE_MODEL,
     FailingAt,
     FakeDetector,
     FakeEncoder,
@@ -43,11 +44,17 @@ from governance.testing import (
     FakeVault,
     FakeWatermarker,
     example_picture,
-    example_request,
     fake_parts,
 )
-from governance.testing.pipeline import EXAMPLE_MODEL
+from governance.testing.examples import example_request as example
 from governance.types import EntryKind, InputImage, Outcome, Prompt, Reason, Stage, Verdict
+
+
+def example_request(**changes):
+    """One small image, drawn from a seed of the line's own choice."""
+    settled = {"prompts": (Prompt("a red seven"),), "width": 64, "height": 64, "seeds": ()}
+    return example(**{**settled, "parameters": {"guidance_scale": 7.5}, **changes})
+
 
 DENIAL = Reason("test.denied", "This is denied.", "/prompts/0")
 

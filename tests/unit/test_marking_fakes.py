@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from governance.errors import MarkError
+from governance.testing.examples import example_picture
 from governance.testing.expect import expect
-from governance.testing.marking import FakeEncoder, FakeFingerprinter, FakeLabeller, example_picture
+from governance.testing.marking import FakeEncoder, FakeFingerprinter, FakeLabeller
 from governance.testing.watermark import FakeWatermarker
 
 

@@ -81,8 +81,9 @@ def verify(as_json: JsonFlag = False) -> None:
 
 
 @app.command()
-def prove(entry: Annotated[str, typer.Argument(help="An entry's id.")]) -> None:
+def prove(entry: Annotated[str, typer.Argument(help="An entry's id.")], as_json: JsonFlag = False) -> None:
     """Print a receipt for an entry: leaf, inclusion proof and signed checkpoint, as JSON for anybody to verify."""
+    del as_json  # a receipt is JSON either way
     settings = Settings.load()
     receipt = open_ledger(settings).receipt(entry)
     verify_receipt(receipt, KeyFolder(settings.keys_path).log_public())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -27,6 +28,8 @@ from governance.types import (
 )
 from governance_adapters.pipelines.arguments import BoundArguments, bind
 from governance_adapters.pipelines.describe import describe
+
+logger = logging.getLogger(__name__)
 
 
 class GovernedItems(tuple[GovernedItem, ...]):  # noqa: SLOT001 - a tuple that carries one attribute
@@ -111,6 +114,8 @@ def wrap(pipe: DiffusionPipeline, governor: Governor, principal: Principal, purp
                 f"{original.__name__} takes no {name!r}, so what it makes cannot be described or checked.",
                 remedy="Govern a pipeline that makes images.",
             )
+    if getattr(pipe, "watermark", None) is not None:
+        logger.warning("%s embeds a fixed watermark of its own; the governed one takes its place", original.__name__)
     running = threading.Lock()
 
     def governed_call(

@@ -30,9 +30,7 @@ def load_pipeline(path: Path, dtype: str = "float32") -> Any:
         )
     try:
         load: Any = DiffusionPipeline.from_pretrained
-        pipe = load(
-            path, dtype=DTYPES[dtype], local_files_only=True, use_safetensors=True, trust_remote_code=False
-        )
+        pipe = load(path, dtype=DTYPES[dtype], local_files_only=True, use_safetensors=True, trust_remote_code=False)
     except Exception as error:  # diffusers raises what it likes; whatever it is, there is no model: fail closed
         raise ModelError(
             f"The pipeline in {path} does not load: {type(error).__name__}: {error}.",

@@ -8,7 +8,7 @@ export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test proof bench lint format reference clean
+.PHONY: demo test bench lint format reference clean
 
 demo: $(STAMP)
 	$(BIN)/governance demo --folder demo-output

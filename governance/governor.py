@@ -18,7 +18,7 @@ from governance.errors import ConflictError, GovernanceError, InProgressError, L
 from governance.facts import facts_digest
 from governance.marking import mark
 from governance.parts import Parts
-from governance.ports import Pipeline, Recorded
+from governance.ports import Ledger, Pipeline, Recorded
 from governance.results import recorded_result, released_or_raise
 from governance.types import (
     Decision,
@@ -175,3 +175,13 @@ class Governor:
         except GovernanceError as unrecorded:
             error.add_note(f"The failure itself could not be recorded: {unrecorded}")
             return None
+
+
+def refuse_to_open(ledger: Ledger, error: GovernanceError) -> None:
+    """Record that a line could not even be put together: a `failed` entry, if the ledger can be written."""
+    progress = _Progress()
+    progress.step = "open"
+    try:
+        ledger.append(progress.subject.failed(progress.step, None, error))
+    except GovernanceError as unrecorded:
+        error.add_note(f"The failure itself could not be recorded: {unrecorded}")

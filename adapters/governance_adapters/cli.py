@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from typing import TextIO
@@ -37,6 +38,7 @@ EXIT_INTERRUPTED = 130
 def main() -> None:
     """Run the command line: errors of ours become one line on standard error and an exit code."""
     warnings.showwarning = _show_warning
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # read when it is imported, which is later
     try:
         app()
     except DeniedError as error:

@@ -6,7 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from governance import steps
 from governance.attribution import Grade, attribute
+from governance.bodies import Subject
 from governance.canonical import commitment, digest
 from governance.checkpoint import verify_receipt
 from governance.errors import (
@@ -393,6 +395,30 @@ class TestUnsound:
         with pytest.raises(LedgerError):
             Governor(parts).generate(example_request(), FakePipeline())
         assert EntryKind.RELEASED.value not in kinds(parts)
+
+    def test_a_receipt_for_another_entry(self):
+        class Forgetful:
+            """Answers every append with the receipt of the first."""
+
+            def __init__(self, ledger):
+                self._ledger, self._first = ledger, None
+
+            def __getattr__(self, name):
+                return getattr(self._ledger, name)
+
+            def append(self, record):
+                receipt = self._ledger.append(record)
+                self._first = self._first or receipt
+                return self._first
+
+        base = fake_parts()
+        with pytest.raises(LedgerError, match="another entry"):
+            Governor(replace(base, ledger=Forgetful(base.ledger))).generate(example_request(), FakePipeline())
+
+    def test_signing_before_the_intent(self):
+        base = fake_parts()
+        with pytest.raises(LedgerError, match="before its intent"):
+            steps.sign(base, Subject("generation", 1), None, None, None, None, "asset")
 
     def test_no_detectors(self):
         with pytest.raises(ConfigurationError, match="no detector"):

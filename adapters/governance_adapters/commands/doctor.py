@@ -12,6 +12,7 @@ import typer
 from rich.text import Text
 
 from governance.errors import GovernanceError
+from governance_adapters.commands.generate import open_model
 from governance_adapters.commands.output import JsonFlag, out, print_json
 from governance_adapters.marking.c2pa import C2paSigner
 from governance_adapters.marking.encoding import ImageEncoder
@@ -137,9 +138,9 @@ def _vault(settings: Settings) -> str:
 
 
 def _model(settings: Settings) -> str:
-    from governance_adapters.reference import load_reference_pipeline, model_path
+    from governance_adapters.reference import model_path
 
     if not settings.home.exists():
         raise GovernanceError("There is no installation.", remedy=INIT_REMEDY)
-    pipe = load_reference_pipeline()
+    pipe = open_model(None, "float32")
     return f"{type(pipe).__name__} of {sum(f.stat().st_size for f in model_path().rglob('*.safetensors')):,} bytes"

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from governance.errors import ConfigurationError
+from governance.errors import ConfigurationError, GovernanceError
 from governance.types import GovernedResult
 from governance_adapters.commands.output import JsonFlag, err, out, print_json
 from governance_adapters.settings import Settings
-from governance_adapters.wiring import govern
+from governance_adapters.wiring import govern, open_governor
 
 
 def generate(
@@ -35,15 +35,25 @@ def generate(
     if not output.absolute().parent.is_dir():
         raise ConfigurationError(f"The folder {output.absolute().parent} does not exist.", remedy="Make it first.")
     settings = Settings.load()
-    with err.status("loading the model"):
-        pipe = govern(
-            open_model(model, dtype), principal=principal, roles=tuple(role or ()), purpose=purpose, settings=settings
-        )
-    arguments: dict[str, Any] = {"num_inference_steps": steps, "request_id": request_id}
-    if negative_prompt is not None:
-        arguments["negative_prompt"] = negative_prompt
-    if seed is not None:
-        arguments["generator"] = _generator(seed)
+    governor = open_governor(settings)
+    try:
+        with err.status("loading the model"):
+            pipe = govern(
+                open_model(model, dtype),
+                principal=principal,
+                roles=tuple(role or ()),
+                purpose=purpose,
+                settings=settings,
+                governor=governor,
+            )
+        arguments: dict[str, Any] = {"num_inference_steps": steps, "request_id": request_id}
+        if negative_prompt is not None:
+            arguments["negative_prompt"] = negative_prompt
+        if seed is not None:
+            arguments["generator"] = _generator(seed)
+    except GovernanceError as error:
+        governor.refuse(error)  # it never became a request, and is on record all the same
+        raise
     with err.status("generating"):
         result: GovernedResult = pipe(prompt, **arguments).governance
     item = result.items[0]
@@ -67,13 +77,11 @@ def generate(
 
 def open_model(path: Path | None, dtype: str) -> Any:
     """The pipeline in `path`, or the reference model."""
-    if path is None:
-        from governance_adapters.reference import load_reference_pipeline
+    from governance_adapters.pipelines.loading import load_pipeline, quiet_libraries
+    from governance_adapters.reference import load_reference_pipeline
 
-        return load_reference_pipeline()
-    from governance_adapters.pipelines.loading import load_pipeline
-
-    return load_pipeline(path, dtype)
+    quiet_libraries()
+    return load_reference_pipeline() if path is None else load_pipeline(path, dtype)
 
 
 def _generator(seed: int) -> Any:

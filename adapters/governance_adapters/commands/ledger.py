@@ -35,8 +35,8 @@ def list_entries(
     if as_json:
         print_json([_as_json(index, entry) for index, entry in page])
         return
-    rows = [(str(i), e.time, e.kind.value, e.subject, _codes(e), e.id) for i, e in page]
-    print_table(f"{len(page)} entries", ("index", "time", "kind", "generation", "why", "entry"), rows)
+    rows = [(str(i), e.time, e.kind.value, e.subject, e.id, _codes(e)) for i, e in page]
+    print_table(f"{len(page)} entries", ("index", "time", "kind", "generation", "entry", "why"), rows)
 
 
 @app.command()

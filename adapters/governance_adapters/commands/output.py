@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from governance.canonical import Json
@@ -28,13 +27,12 @@ def print_json(value: Json) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table; cells are text, never markup."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    out.print(table)
+    """A table, one line a row however long; cells are text, never markup."""
+    widths = [max(len(row[at]) for row in (columns, *rows)) for at in range(len(columns))]
+    for number, row in enumerate((columns, *rows)):
+        line = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        out.print(Text(line, style="bold" if number == 0 else ""))
+    out.print(title)
 
 
 def print_fields(fields: Mapping[str, str]) -> None:

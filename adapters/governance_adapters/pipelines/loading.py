@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 from diffusers import DiffusionPipeline
+from diffusers.utils import logging as diffusers_logging
+from transformers.utils import logging as transformers_logging
 
 from governance.errors import ModelError
 
@@ -38,3 +40,10 @@ def load_pipeline(path: Path, dtype: str = "float32") -> Any:
         ) from error
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def quiet_libraries() -> None:
+    """Keep diffusers' and transformers' progress bars and notices off a command's output."""
+    for library in (diffusers_logging, transformers_logging):
+        library.set_verbosity_error()
+        library.disable_progress_bar()

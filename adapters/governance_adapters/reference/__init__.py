@@ -11,6 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from governance.errors import ModelError
+
 from .digits import DIGIT_WORDS, PALETTE, TEMPLATES, Subject, color_pairs, prompt
 
 if TYPE_CHECKING:
@@ -30,19 +32,28 @@ __all__ = [
 
 
 def model_path() -> Path:
-    """Give the folder of the shipped pipeline. FileNotFoundError where the package was installed without it."""
+    """The folder of the shipped pipeline.
+
+    Raises:
+        ModelError: the package was installed without it.
+    """
     folder = Path(__file__).resolve().parent / "weights"
     if not (folder / "model_index.json").is_file():
-        raise FileNotFoundError(f"the reference model is not installed: no model_index.json in {folder}")
+        raise ModelError(
+            "The reference model is not installed.", remedy="Install the wheel, or run `make reference` in a checkout."
+        )
     return folder
 
 
-def load_reference_pipeline(*, torch_dtype: torch.dtype | None = None) -> StableDiffusionPipeline:
+def load_reference_pipeline(*, dtype: torch.dtype | None = None) -> StableDiffusionPipeline:
     """Load the shipped pipeline from its folder, never from the network.
 
-    The weights lie on disk in half precision and are loaded as `torch_dtype`, float32 where none is given. No
-    safety checker is part of it, and its progress bar is off. ImportError where diffusers, transformers or
-    torch are missing; FileNotFoundError where the weights are.
+    The weights lie on disk in half precision and are loaded as `dtype`, float32 where none is given. No safety checker
+    is part of it, and its progress bar is off.
+
+    Raises:
+        ModelError: the weights are not installed.
+        ImportError: the extra `diffusers` is not installed.
     """
     import torch
     from diffusers import StableDiffusionPipeline
@@ -50,7 +61,7 @@ def load_reference_pipeline(*, torch_dtype: torch.dtype | None = None) -> Stable
     kind: Any = StableDiffusionPipeline
     pipe = kind.from_pretrained(
         model_path(),
-        torch_dtype=torch.float32 if torch_dtype is None else torch_dtype,
+        dtype=dtype or torch.float32,
         local_files_only=True,
         use_safetensors=True,
         safety_checker=None,

@@ -114,7 +114,7 @@ def report(folder: Path, log: Log, *, count: int = 200) -> None:
     kind: Any = StableDiffusionPipeline
     pipe = kind.from_pretrained(
         folder,
-        torch_dtype=torch.float32,
+        dtype=torch.float32,
         local_files_only=True,
         safety_checker=None,
         requires_safety_checker=False,

@@ -18,6 +18,8 @@ from governance.types import write_atomically
 from governance_adapters.storage.files import sync_folder
 
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_STAGED_NAME = re.compile(r"([0-9a-f]{64})|\.([0-9a-f]{64})\.[0-9a-f]+\.tmp", re.ASCII)
+"""What lies in `staged/`: a file, or what `write_atomically` left of one when its process was killed."""
 _STAGED, _ASSETS = "staged", "assets"
 
 
@@ -78,8 +80,12 @@ class FsspecVault:
             StorageError: it is staged and cannot be removed.
         """
         staged, _ = self._paths(content_digest)
-        with _told(f"{content_digest} cannot be discarded"), suppress(FileNotFoundError):
-            self._files.rm_file(staged)
+        with _told(f"{content_digest} cannot be discarded"):
+            with suppress(FileNotFoundError):
+                self._files.rm_file(staged)
+            if self._local:
+                for leftover in Path(staged).parent.glob(f".{content_digest}.*.tmp"):
+                    leftover.unlink(missing_ok=True)
 
     def get(self, content_digest: Digest) -> bytes:
         """See `Vault.get`."""
@@ -104,8 +110,8 @@ class FsspecVault:
         with _told("The vault cannot be listed"):
             self._files.invalidate_cache()
             listed: list[Any] = self._files.ls(f"{self._root}/{_STAGED}", detail=False)
-        names = (str(path).rstrip("/").rpartition("/")[2] for path in listed)
-        return sorted(Digest(name) for name in names if _DIGEST.fullmatch(name))
+        names = (_STAGED_NAME.fullmatch(str(path).rstrip("/").rpartition("/")[2]) for path in listed)
+        return sorted({Digest(name[1] or name[2]) for name in names if name})
 
     def _paths(self, content_digest: Digest) -> tuple[str, str]:
         """Where it is staged and where it is published; anything but a digest never becomes a path."""

@@ -38,6 +38,8 @@ from governance.types import (
 )
 
 MAX_SEED = 2**64
+MAX_IMAGES = 1000
+"""Images of one call: each gets an item and an entry of its own, whatever policy says."""
 _RESERVED = frozenset({"steps", "width", "height", "pixels"})
 
 
@@ -235,6 +237,12 @@ def _check_shape(request: GenerationRequest) -> None:
             raise RequestError(
                 f"{name}={value!r} is not a positive integer.", remedy=f"Give {name} between 1 and 2^31."
             )
+    if request.images > MAX_IMAGES:
+        raise RequestError(f"{request.images} images are too many.", remedy=f"Ask for at most {MAX_IMAGES} a call.")
+    if request.width * request.height > MAX_SAFE_INTEGER:
+        raise RequestError(
+            f"{request.width} x {request.height} pixels are out of range.", remedy="Ask for a picture that fits a disk."
+        )
     if request.seeds and len(request.seeds) != request.images:
         raise RequestError(
             f"{len(request.seeds)} seeds were given for {request.images} images.",

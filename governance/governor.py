@@ -9,7 +9,7 @@ exception that names the remedy; nothing is released on an error path.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from governance import steps
 from governance.bodies import Judged, Subject
@@ -161,6 +161,9 @@ class Governor:
             self._failed(progress, None, error)
             if progress.claimed:
                 self._give_up_claim(progress, error)
+            elif not isinstance(error, Exception) and progress.step == "claim":
+                with suppress(LedgerError):  # interrupted while claiming: the claim may have landed all the same
+                    self.parts.ledger.finish(progress.subject.generation_id, repeatable=True)
             raise
 
     def _give_up_claim(self, progress: _Progress, error: BaseException) -> None:

@@ -21,7 +21,9 @@ from governance_adapters.wiring import initialise, open_governor
 def settings(tmp_path):
     """A fresh installation: default bundle, development keys, empty ledger."""
     made = Settings.load(home=tmp_path / "installation", principal="designer@example.org", roles=("designer",))
-    initialise(made)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InsecureKeyWarning)
+        initialise(made)
     return made
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 from typing import TextIO
 
 import typer
 
-from governance.errors import DeniedError, GovernanceError, HeldError
+from governance.errors import ConfigurationError, DeniedError, GovernanceError, HeldError
 from governance_adapters.commands import demo, doctor, generate, ledger, policy, setup, verify
 from governance_adapters.commands.output import err, print_json
 from governance_adapters.marking.authority import InsecureKeyWarning
@@ -29,35 +30,45 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(policy.app, name="policy")
 app.add_typer(setup.keys_app, name="keys")
 
+DISTRIBUTION = "diffusion-governance"
 EXIT_ERROR = 1
 EXIT_DENIED = 3
 EXIT_HELD = 4
 EXIT_INTERRUPTED = 130
 
 
-def main() -> None:
-    """Run the command line: errors of ours become one line on standard error and an exit code."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line: errors of ours become one line on standard error and an exit code.
+
+    `arguments` without the program's name; by default the process's own.
+    """
     warnings.showwarning = _show_warning
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # read when it is imported, which is later
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        app()
+        app(args=words)
     except DeniedError as error:
-        sys.exit(_said(error, EXIT_DENIED))
+        sys.exit(_said(error, EXIT_DENIED, words))
     except HeldError as error:
-        sys.exit(_said(error, EXIT_HELD))
+        sys.exit(_said(error, EXIT_HELD, words))
     except GovernanceError as error:
-        sys.exit(_said(error, EXIT_ERROR))
-    except KeyboardInterrupt:
-        err.print("interrupted: nothing was released", style="yellow")
-        sys.exit(EXIT_INTERRUPTED)
+        sys.exit(_said(error, EXIT_ERROR, words))
+    except ModuleNotFoundError as error:
+        missing = ConfigurationError(f"{error}.", remedy=f"Install it: pip install '{DISTRIBUTION}[all]'.")
+        sys.exit(_said(missing, EXIT_ERROR, words))
+    except SystemExit as done:
+        if done.code == EXIT_INTERRUPTED:  # typer makes that of Ctrl-C, without a word
+            err.print("interrupted: what was recorded until then is in `governance ledger list`", style="yellow")
+        raise
 
 
-def _said(error: GovernanceError, code: int) -> int:
-    if "--json" in sys.argv:
-        print_json({"error": type(error).__name__, "message": str(error), "exit_code": code})
-    err.print(f"error: {error}", style="red", markup=False)
+def _said(error: GovernanceError, code: int, words: Sequence[str]) -> int:
+    message = " ".join(str(error).split())  # one line, whatever it quotes
+    if "--json" in words:
+        print_json({"error": type(error).__name__, "message": message, "exit_code": code})
+    err.print(f"error: {message}", style="red", markup=False)
     for note in getattr(error, "__notes__", ()):
-        err.print(f"  {note}", markup=False)
+        err.print(f"  {' '.join(note.split())}", markup=False)
     return code
 
 

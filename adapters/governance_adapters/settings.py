@@ -97,9 +97,10 @@ class Settings(BaseSettings):
         """
         try:
             return cls(**overrides)  # type: ignore[arg-type]
-        except (ValidationError, ValueError, OSError) as error:
+        except (ValueError, OSError) as error:
             raise ConfigurationError(
-                f"The settings cannot be used: {error}.", remedy=f"Correct {TOML_FILE} or the GOVERNANCE_* variables."
+                f"The settings cannot be used: {_problems(error)}.",
+                remedy=f"Correct {TOML_FILE} or the GOVERNANCE_* variables.",
             ) from error
 
     @property
@@ -126,3 +127,10 @@ class Settings(BaseSettings):
     def bundle_path(self) -> Path:
         """Where the policy bundle is."""
         return self.bundle or self.home / "policies"
+
+
+def _problems(error: Exception) -> str:
+    """What is wrong, setting by setting, without pydantic's headings and links."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governance.checkpoint import LogKey
-from governance.errors import ConfigurationError
-from governance.governor import Governor
+from governance.errors import ConfigurationError, GovernanceError
+from governance.governor import Governor, refuse_to_open
 from governance.parts import Parts
 from governance.ports import Detector, PolicyEngine, Watermarker
 from governance.recovery import recover
@@ -92,8 +92,29 @@ def open_governor(
     """
     settings = settings or Settings.load()
     keys = KeyFolder(_existing(settings.keys_path))
-    mark_key, log = keys.mark(), keys.log()
-    parts = Parts(
+    ledger = SqliteLedger.open(_existing(settings.ledger_path), keys.log(), create=False)
+    try:
+        parts = _parts(settings, keys, ledger, policy, credentials, detectors)
+        for entry in recover(parts.ledger, parts.vault):
+            logger.warning("generation %s was left open by a process that ended; closed as abandoned", entry.subject)
+    except BaseException as error:  # Ctrl-C too: whatever ends it, the ledger is let go of
+        if isinstance(error, GovernanceError):
+            refuse_to_open(ledger, error)
+        ledger.close()
+        raise
+    return Governor(parts)
+
+
+def _parts(
+    settings: Settings,
+    keys: KeyFolder,
+    ledger: SqliteLedger,
+    policy: PolicyEngine | None,
+    credentials: Credentials | None,
+    detectors: tuple[Detector, ...] | None,
+) -> Parts:
+    mark_key = keys.mark()
+    return Parts(
         policy=policy or open_policy(settings),
         detectors=open_detectors(settings) if detectors is None else detectors,
         watermarker=open_watermarker(settings.watermark, mark_key),
@@ -104,14 +125,11 @@ def open_governor(
         signer=open_signer(settings, credentials),
         vault=FsspecVault(settings.vault_url),
         quarantine=FileQuarantine(settings.quarantine_path, keys.quarantine()),
-        ledger=SqliteLedger.open(_existing(settings.ledger_path), log, create=False),
-        log_key=log.key,
+        ledger=ledger,
+        log_key=keys.log_public(),
         system=settings.system,
         version=product_version(),
     )
-    for entry in recover(parts.ledger, parts.vault):
-        logger.warning("generation %s was left open by a process that ended; closed as abandoned", entry.subject)
-    return Governor(parts)
 
 
 def open_signer(settings: Settings, credentials: Credentials | None = None) -> C2paSigner:

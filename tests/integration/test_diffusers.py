@@ -222,7 +222,7 @@ class TestArguments:
             {"generator": 7},
             {"generator": [torch.Generator(), torch.Generator()]},
         ],
-        ids=str,
+        ids=" ".join,
     )
     def test_what_makes_no_sense_is_refused_and_recorded(self, governed, line, arguments):
         with pytest.raises(RequestError):

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tlog_scales.signing import Vkey
@@ -26,7 +27,7 @@ from governance.merkle import EMPTY_ROOT, Tree, leaf_hash
 from governance.types import Entry, EntryKind, Receipt
 
 NAME = "log.example.org/test"
-SIGNER = LogSigner.generate(NAME)
+SIGNER = LogSigner(NAME, Ed25519PrivateKey.from_private_bytes(b"s" * 32))  # the same in every test process
 ROOT = leaf_hash(b"root")
 NOTE = SIGNER.sign_checkpoint(7, ROOT)
 TEXT, SIGNATURE = NOTE.split("\n\n")

@@ -17,6 +17,7 @@ from diffusers import DiffusionPipeline
 
 from governance.canonical import digest
 from governance.errors import RequestError, UnsupportedArgumentError
+from governance.facts import MAX_IMAGES
 from governance.types import GenerationRequest, Principal, Prompt, PromptKind, Scalar
 
 OUTPUT_TYPES = ("pil", "np", "pt")
@@ -127,6 +128,8 @@ def _bound(
     images = batch
     for name in _COUNTS:
         images *= _whole(name, 1 if values.get(name) is None else values[name])
+    if images > MAX_IMAGES:
+        raise RequestError(f"{images} images are too many.", remedy=f"Ask for at most {MAX_IMAGES} a call.")
     generators = _generators(values.get("generator"), images)
     if generators:
         states = b"".join(bytes(generator.get_state().cpu().numpy().tobytes()) for generator in generators)

@@ -212,14 +212,14 @@ def _compiled(policies: Mapping[str, str], data: str) -> Any:
     return engine
 
 
-def _translated(error: BaseException) -> PolicyError:
+def _translated(error: BaseException, query: str) -> PolicyError:
     """Our error: the place and the problem, without the vendor's stack trace, source excerpt or input."""
     place, problem = _PLACE.search(str(error)), _PROBLEM.search(str(error))
     where = f" at {place['file']} line {place['line']}" if place else ""
     # "... Got `<value>` instead": the value may be a prompt.
     what = f": {problem['text'].partition(' Got ')[0].rstrip('.')}" if problem else ""
     if str(error).startswith(_NO_RULE):
-        what = ": the bundle has no rule `decision` for this stage"
+        what = f": the bundle has no rule {query}"
     translated = PolicyError(
         f"The policy engine failed{where}{what}.", remedy="Mend the policy, and run `governance policy check`."
     )

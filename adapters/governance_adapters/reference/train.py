@@ -97,6 +97,8 @@ def export(
     fresh = folder.with_name(folder.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     pipe.save_pretrained(fresh, safe_serialization=True)
+    for path in fresh.rglob("*.safetensors"):
+        path.chmod(0o644)
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)
 

@@ -1,0 +1,218 @@
+"""`docs/records.md` says what the line writes: same kinds, same members; and its example holds to the last byte."""
+
+import base64
+import json
+import re
+from collections import defaultdict
+from contextlib import suppress
+
+import pytest
+
+from governance.bodies import Judged, Subject
+from governance.canonical import canonical_bytes, canonical_digest, commitment, digest
+from governance.checkpoint import LogKey, verify_receipt
+from governance.errors import DetectorError, GenerationError, GovernanceError
+from governance.facts import request_facts
+from governance.governor import Governor
+from governance.manifest import Provenance
+from governance.merkle import leaf_hash
+from governance.recovery import recover
+from governance.testing import (
+    EXAMPLE_MODEL,
+    FailingAt,
+    FakeDetector,
+    FakeLedger,
+    FakePipeline,
+    FakePolicyEngine,
+    example_request,
+    fake_parts,
+)
+from governance.testing.policy import admission_facts, release_facts
+from governance.types import Entry, EntryKind, Outcome, Reason, Receipt, Stage
+from governance_adapters.marking import dwtdctsvd, tiled
+from governance_adapters.storage.tables import METADATA
+from support.markdown import ROOT, blocks, headings, inline_code, names, section
+
+RECORDS = (ROOT / "docs" / "records.md").read_text()
+GOVERNOR = (ROOT / "governance" / "governor.py").read_text()
+REASON = Reason("test.reason", "In words.", "/prompts/0")
+PARTS = ("decision", "findings", "intent", "asset", "manifest", "watermark", "hold")
+
+
+def deciding(stage, outcome):
+    engine = FakePolicyEngine()
+    return FakePolicyEngine({stage: lambda asked, _: engine.answer(asked, outcome, REASON, watermark=True)})
+
+
+def entries_of(**changes):
+    parts = fake_parts(**changes)
+    with suppress(GovernanceError):
+        Governor(parts).generate(example_request(), FakePipeline())
+    return [entry for _, entry in parts.ledger.entries()]
+
+
+def abandoned():
+    """An entry for a process that vanished after its intent."""
+    ledger = FakeLedger()
+    subject = Subject("generation", attempt=1)
+    request = example_request()
+    ledger.begin(request.principal.id, request.id, digest(b"facts"), subject.generation_id)
+    engine, facts = FakePolicyEngine(), admission_facts()
+    judged = Judged(engine.decide(Stage.ADMISSION, facts), facts)
+    ledger.append(subject.intended(request, (1,), EXAMPLE_MODEL, judged))
+    survivor = ledger.successor()
+    return list(recover(survivor, fake_parts().vault))
+
+
+@pytest.fixture(scope="module")
+def written():
+    """Bodies of every kind, from every way of getting there."""
+    found = defaultdict(list)
+    runs = [
+        entries_of(),
+        *(
+            entries_of(policy=deciding(stage, o))
+            for stage in ("admission", "release")
+            for o in (Outcome.DENY, Outcome.REVIEW)
+        ),
+        entries_of(detectors=(FakeDetector(failing=DetectorError("No.", remedy="None.")),)),
+        entries_of(policy=FailingAt(FakePolicyEngine(), "decide", GenerationError("No.", remedy="None."))),
+        abandoned(),
+    ]
+    for entry in (entry for run in runs for entry in run):
+        found[entry.kind].append(entry.body)
+    return found
+
+
+def members(bodies):
+    return {name for body in bodies for name in body}
+
+
+def test_every_kind_is_documented(written):
+    documented = {
+        title.strip("`") for level, title in headings(section(RECORDS, "Entry kinds")) if title.startswith("`")
+    }
+    assert documented == {kind.value for kind in EntryKind}
+    assert set(written) == set(EntryKind)
+
+
+@pytest.mark.parametrize("kind", EntryKind)
+def test_every_member_of_a_body_is_documented(kind, written):
+    always = names(section(RECORDS, "In every body"))
+    assert always | names(section(RECORDS, f"`{kind.value}`")) == members(written[kind])
+    assert all(always <= set(body) for body in written[kind])
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_member_of_a_part_is_documented(part, written):
+    values = [body[part] for bodies in written.values() for body in bodies if body.get(part)]
+    each = [item for value in values for item in (value if isinstance(value, (list, tuple)) else [value])]
+    assert names(section(RECORDS, f"`body.{part}`")) == members(each)
+
+
+def test_every_object_in_a_body_is_described(written):
+    nested = {
+        name
+        for bodies in written.values()
+        for body in bodies
+        for name, value in body.items()
+        if isinstance(value, (dict, list, tuple))
+    }
+    assert nested == {*PARTS, "fields", "honoured"}
+
+
+def test_every_personal_field_is_documented(written):
+    committed = {
+        re.sub(r"\d+$", "<index>", name) for bodies in written.values() for b in bodies for name in b.get("fields", {})
+    }
+    assert names(section(RECORDS, "Field commitments")) == committed
+
+
+def test_every_step_is_documented():
+    steps = re.findall(r'\.step = "(\w+)"', GOVERNOR)
+    assert names(section(RECORDS, "Steps")) == set(steps)
+    assert len(steps) > 10
+
+
+def test_documents_are_documented():
+    assert names(section(RECORDS, "The policy input")) == {*admission_facts(), *release_facts()}
+    assert names(section(RECORDS, "The model")) == set(EXAMPLE_MODEL.as_json())
+    facts = request_facts(example_request(), EXAMPLE_MODEL, ())
+    judged = Judged(FakePolicyEngine().decide(Stage.ADMISSION, admission_facts()), admission_facts())
+    record = Subject("g", 1).intended(example_request(), (1,), EXAMPLE_MODEL, judged)
+    call = next(json.loads(each.content) for each in record.documents if each.digest == record.entry.body["call"])
+    assert names(section(RECORDS, "The call")) == set(call)
+    prompt_row = next(line for line in section(RECORDS, "Field commitments").splitlines() if "/prompts/" in line)
+    assert set(inline_code(prompt_row)) - {"/prompts/<index>"} == set(facts["prompts"][0])
+
+
+def test_wire_forms_are_documented():
+    entry = Entry(EntryKind.INTENT, "g", {})
+    assert names(section(RECORDS, "Entries")) == set(json.loads(entry.leaf()))
+    assert names(section(RECORDS, "Receipt")) == set(json.loads(Receipt(b"", 0, 1, (), "").to_json()))
+    provenance = Provenance(
+        asset_id="a", intent_entry_id="i", intent_leaf=digest(b"l"), log_origin="o", bundle_revision=digest(b"b"),
+        decision_ids=("d",), model_digest=digest(b"m"), components={"unet": digest(b"u")}, disclosed={"x": 1},
+    ).assertion()  # fmt: skip
+    paths = {
+        path
+        for name, value in provenance.items()
+        for path in ([f"{name}.{inner}" for inner in value] if name in ("intent", "policy", "model") else [name])
+    }
+    assert names(section(RECORDS, "The provenance assertion")) == paths
+
+
+def test_every_table_and_mark_is_documented():
+    assert names(section(RECORDS, "The database")) == set(METADATA.tables)
+    assert {tiled.ALGORITHM, dwtdctsvd.ALGORITHM} <= set(inline_code(section(RECORDS, "Watermark payload")))
+
+
+class TestExample:
+    """The example is what the line wrote, so another verifier can be tried on it."""
+
+    example = section(RECORDS, "Example")
+    intent, outcome = (json.loads(re.sub(r"  // .*", "", block)) for block in blocks(example, "jsonc"))
+    opened, receipt, provenance = (json.loads(block) for block in blocks(example, "json"))
+
+    def test_has_the_shape_that_is_written_now(self, written):
+        for entry in (self.intent, self.outcome):
+            bodies = written[EntryKind(entry["kind"])]
+            assert set(entry["body"]) == members(bodies)
+            for part in PARTS:
+                if value := entry["body"].get(part):
+                    fresh = [body[part] for body in bodies if body[part]]
+                    assert members(value if isinstance(value, list) else [value]) == members(
+                        each for item in fresh for each in (item if isinstance(item, (list, tuple)) else [item])
+                    )
+
+    def test_the_receipt_verifies_with_the_key(self):
+        key = LogKey.parse(next(code for code in inline_code(self.example) if code.count("+") >= 2))
+        receipt = Receipt.from_json(json.dumps(self.receipt))
+        entry = verify_receipt(receipt, key)
+        assert receipt.leaf == canonical_bytes(self.outcome)
+        assert entry.kind is EntryKind.RELEASED
+
+    def test_the_outcome_and_the_manifest_name_the_intent(self):
+        leaf = leaf_hash(canonical_bytes(self.intent)).hex()
+        named = {"id": self.intent["id"], "leaf": leaf}
+        assert self.outcome["body"]["intent"] == named
+        assert leaf in inline_code(self.example)
+        assert base64.b64decode(self.receipt["proof"][0]).hex() == leaf
+        assert (self.provenance["intent"]["entry"], self.provenance["intent"]["leaf"]) == (named["id"], leaf)
+        assert self.provenance["asset"] == self.outcome["body"]["asset"]["id"]
+        decisions = [entry["body"]["decision"]["decision_id"] for entry in (self.intent, self.outcome)]
+        assert self.provenance["policy"]["decision_ids"] == decisions
+        assert self.provenance["model"]["digest"] == self.intent["body"]["model"]
+
+    def test_the_commitments_open(self):
+        assert set(self.opened) == {"/decision/messages", "/principal/id", "/request/id"}
+        for name, opening in self.opened.items():
+            salt = base64.b64decode(opening["salt"])
+            assert self.intent["body"]["fields"][name] == commitment(name, opening["value"], salt)
+
+    def test_the_names_of_model_and_mark_follow(self):
+        codes = inline_code(self.example)
+        weights = bytes.fromhex(canonical_digest(self.provenance["model"]["components"]))
+        assert f"ni:///sha-256;{base64.urlsafe_b64encode(weights).rstrip(b'=').decode()}" in codes
+        payload = base64.b64decode(next(code for code in codes if len(code) == 12 and code.endswith("=")))
+        assert str(int.from_bytes(payload) >> 24) == self.outcome["body"]["watermark"]["id"]

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from governance.canonical import Digest, Json, canonical_bytes, commitment, digest, new_salt, without_floats
+from governance.canonical import Digest, Json, canonical_bytes, commitment, digest, new_salt
 from governance.errors import ProofError
-from governance.facts import finding_facts, redact
+from governance.facts import call_facts, finding_facts, redact, resolves
 from governance.merkle import leaf_hash
 from governance.ports import Document, MarkRecord, PersonalField, Record
 from governance.types import (
@@ -67,34 +67,11 @@ class Subject:
         self, request: GenerationRequest, seeds: Sequence[int], model: ModelFacts, admission: Judged
     ) -> Record:
         """The intent: admitted, about to be generated, with everything that would repeat it."""
-        model_document = _document(model.as_json())
-        call_document = _document(
-            {
-                "version": 1,
-                "parameters": without_floats(request.parameters),
-                "seeds": [str(seed) for seed in seeds],
-                "steps": request.steps,
-                "width": request.width,
-                "height": request.height,
-                "images": request.images,
-            }
-        )
-        return self._record(
-            EntryKind.INTENT,
-            {
-                "purpose": request.purpose,
-                "items": request.images,
-                "model": model_document.digest,
-                "model_name": request.model,
-                "call": call_document.digest,
-            },
-            judged=admission,
-            documents=(model_document, call_document),
-        )
+        return self._asked(EntryKind.INTENT, {}, request, seeds, model, admission)
 
-    def stopped(self, kind: EntryKind, admission: Judged, items: int) -> Record:
-        """`denied` or `held` at admission: nothing was generated."""
-        return self._record(kind, {"item": None, "items": items}, judged=admission)
+    def stopped(self, kind: EntryKind, request: GenerationRequest, model: ModelFacts, admission: Judged) -> Record:
+        """`denied` or `held` at admission: nothing was generated, but a hold must be able to go on from here."""
+        return self._asked(kind, {"item": None}, request, request.seeds, model, admission)
 
     def withheld(
         self, kind: EntryKind, item: int, findings: Sequence[Finding], release: Judged, hold: Mapping[str, Json] | None
@@ -136,6 +113,25 @@ class Subject:
             EntryKind.FAILED, {"item": item, "step": step, "error": type(error).__name__}, fields=(field,)
         )
 
+    def _asked(
+        self,
+        kind: EntryKind,
+        body: Mapping[str, Json],
+        request: GenerationRequest,
+        seeds: Sequence[int],
+        model: ModelFacts,
+        admission: Judged,
+    ) -> Record:
+        model_document, call_document = _document(model.as_json()), _document(call_facts(request, seeds))
+        asked: dict[str, Json] = {
+            "purpose": request.purpose,
+            "items": request.images,
+            "model": model_document.digest,
+            "model_name": request.model,
+            "call": call_document.digest,
+        }
+        return self._record(kind, {**body, **asked}, judged=admission, documents=(model_document, call_document))
+
     def _record(
         self,
         kind: EntryKind,
@@ -154,7 +150,7 @@ class Subject:
             words: list[Json] = [reason.message for reason in judged.decision.reasons]
             documents = (*documents, document)
             fields = (*fields, *personal, PersonalField(MESSAGES_FIELD, new_salt(), words))
-            full["decision"] = _decision(judged.decision, document.digest)
+            full["decision"] = _decision(judged, document.digest)
         full["fields"] = {field.name: commitment(field.name, field.value, field.salt) for field in fields}
         return Record(Entry(kind, self.generation_id, full), fields, documents, mark)
 
@@ -202,17 +198,22 @@ def findings_of(entry: Entry) -> tuple[Finding, ...]:
 
 
 def _findings(findings: Sequence[Finding]) -> list[Json]:
-    return [{**finding_facts(finding), "score": repr(finding.score)} for finding in findings]
+    return [{**finding_facts(finding), "score": repr(float(finding.score))} for finding in findings]
 
 
-def _decision(decision: Decision, input_digest: Digest) -> dict[str, Json]:
+def _decision(judged: Judged, input_digest: Digest) -> dict[str, Json]:
+    decision = judged.decision
     return {
         "stage": decision.stage.value,
         "outcome": decision.outcome.value,
         "decision_id": decision.decision_id,
         "bundle_revision": decision.bundle_revision,
         "input": input_digest,
-        "reasons": [{"code": reason.code, "path": reason.path} for reason in decision.reasons],
+        # A path is recorded if it is one: policy could write anything there, and an entry is for ever.
+        "reasons": [
+            {"code": reason.code, "path": reason.path if resolves(reason.path, judged.policy_input) else ""}
+            for reason in decision.reasons
+        ],
         "obligations": dict(decision.obligations),
     }
 

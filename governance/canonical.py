@@ -10,7 +10,7 @@ from typing import NewType, TypeAlias
 
 import rfc8785
 
-from governance.errors import GovernanceError
+from governance.errors import CanonicalError
 
 Json: TypeAlias = "bool | int | str | Sequence[Json] | Mapping[str, Json] | None"
 """A JSON value without floats: engines and languages differ in the tails of floats, and entries are forever."""
@@ -21,10 +21,6 @@ Digest = NewType("Digest", str)
 MAX_SAFE_INTEGER = 2**53 - 1
 SALT_BYTES = 32
 _FIELD_DOMAIN = b"diffusion-governance/field/v1"
-
-
-class CanonicalError(GovernanceError):
-    """A value has no canonical form: a float, an integer beyond 2^53-1, a lone surrogate, or a type that JSON lacks."""
 
 
 def digest(content: bytes) -> Digest:

@@ -1,6 +1,7 @@
 """Every error this project raises on purpose.
 
     GovernanceError
+    |-- CanonicalError              a value has no canonical JSON form
     |-- ConfigurationError          something needed is missing, unreadable or contradictory
     |-- RequestError                the caller's request cannot be governed as it stands
     |   |-- UnsupportedArgumentError    an argument that policy could not see
@@ -43,6 +44,10 @@ class GovernanceError(Exception):
     def __init__(self, message: str, *, remedy: str = "") -> None:
         self.remedy = remedy
         super().__init__(f"{message} {remedy}".rstrip() if remedy else message)
+
+
+class CanonicalError(GovernanceError):
+    """A value has no canonical form: a float, an integer beyond 2^53-1, a lone surrogate, or a type that JSON lacks."""
 
 
 class ConfigurationError(GovernanceError):

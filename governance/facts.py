@@ -6,10 +6,12 @@ agree to the last bit, and the digest of an input means the same everywhere.
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from governance.canonical import (
     MAX_SAFE_INTEGER,
@@ -20,6 +22,7 @@ from governance.canonical import (
     commitment,
     digest,
     new_salt,
+    without_floats,
 )
 from governance.errors import DetectorError, RequestError
 from governance.normalise import NORMALISER_VERSION, check_prompt, ngrams, normalise
@@ -40,7 +43,6 @@ from governance.types import (
 MAX_SEED = 2**64
 MAX_IMAGES = 1000
 """Images of one call: each gets an item and an entry of its own, whatever policy says."""
-_RESERVED = frozenset({"steps", "width", "height", "pixels"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,7 @@ def request_facts(request: GenerationRequest, model: ModelFacts, inputs: Sequenc
 
 def admission_input(facts: Mapping[str, Json], *, time: str, attempt: int) -> dict[str, Json]:
     """The policy input of the admission stage."""
-    request = facts["request"]
-    assert isinstance(request, Mapping)
+    request: Any = facts["request"]
     return {
         **facts,
         "version": 1,
@@ -128,15 +129,15 @@ def finding_facts(finding: Finding) -> dict[str, Json]:
         "detector": finding.detector,
         "detector_digest": finding.detector_digest,
         "label": finding.label,
-        "score_millionths": math.ceil(Decimal(repr(finding.score)) * 1_000_000),
+        "score_millionths": math.ceil(Decimal(repr(float(finding.score))) * 1_000_000),
     }
 
 
 def redact(policy_input: Mapping[str, Json]) -> tuple[Document, tuple[PersonalField, ...]]:
     """`policy_input` with each personal field replaced by a commitment with a fresh salt, and the fields themselves.
 
-    Personal are the principal's id, the request id and each prompt with all that derives from it. The document is what
-    an entry commits to; the fields can be disclosed or erased one by one.
+    Personal are the principal's id, the request id, each prompt with all that derives from it, and each input image. The
+    document is what an entry commits to; the fields can be disclosed or erased one by one.
     """
     redacted = dict(policy_input)
     fields: list[PersonalField] = []
@@ -146,20 +147,38 @@ def redact(policy_input: Mapping[str, Json]) -> tuple[Document, tuple[PersonalFi
         fields.append(field)
         return {"commitment": commitment(field.name, field.value, field.salt)}
 
-    principal, request, prompts = policy_input["principal"], policy_input["request"], policy_input["prompts"]
-    assert isinstance(principal, Mapping)
-    assert isinstance(request, Mapping)
-    assert isinstance(prompts, Sequence)
-    redacted["principal"] = {**principal, "id": committed("/principal/id", principal["id"])}
-    redacted["request"] = {**request, "id": committed("/request/id", request["id"])}
-    redacted["prompts"] = [committed(f"/prompts/{index}", prompt) for index, prompt in enumerate(prompts)]
+    for name in ("principal", "request"):
+        members: Any = policy_input[name]
+        redacted[name] = {**members, "id": committed(f"/{name}/id", members["id"])}
+    for name in ("prompts", "inputs"):
+        elements: Any = policy_input[name]
+        redacted[name] = [committed(f"/{name}/{index}", element) for index, element in enumerate(elements)]
     content = canonical_bytes(redacted)
     return Document(digest(content), content), tuple(fields)
 
 
-def facts_digest(facts: Mapping[str, Json]) -> Digest:
-    """What the idempotency key compares."""
-    return canonical_digest(facts)
+def call_facts(request: GenerationRequest, seeds: Sequence[int]) -> dict[str, Json]:
+    """What would repeat the call, exactly: numbers as they were given, floats as their shortest decimal text.
+
+    `generators` are the states of the caller's generators in base64; with them `seeds` only say what those began with.
+    """
+    floats = {name: value for name, value in request.parameters.items() if isinstance(value, float)}
+    return {
+        "version": 1,
+        "parameters": without_floats({k: v for k, v in request.parameters.items() if k not in floats}),
+        "floats": without_floats(floats),
+        "seeds": [str(seed) for seed in seeds],
+        "generators": [base64.b64encode(state).decode() for state in request.generators],
+        "steps": request.steps,
+        "width": request.width,
+        "height": request.height,
+        "images": request.images,
+    }
+
+
+def facts_digest(facts: Mapping[str, Json], request: GenerationRequest) -> Digest:
+    """What the idempotency key compares: the facts, and the exact numbers behind their thousandths."""
+    return canonical_digest({"facts": dict(facts), "call": call_facts(request, request.seeds)})
 
 
 def pixels_digest(image: InputImage) -> Digest:
@@ -174,12 +193,28 @@ def stricter(first: Outcome, second: Outcome) -> Outcome:
     return max(first, second, key=order.index)
 
 
+def resolves(pointer: str, value: Any) -> bool:
+    """Whether a JSON pointer (RFC 6901) leads to something in `value`; the empty one leads to all of it."""
+    if pointer and not pointer.startswith("/"):
+        return False
+    for part in pointer.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, Mapping) and name in value:
+            value = value[name]
+        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return False
+    return True
+
+
 def _prompt_facts(prompt: Prompt) -> dict[str, Json]:
     check_prompt(prompt.text)
     normalised = normalise(prompt.text)
     return {
         "kind": prompt.kind.value,
         "parameter": prompt.parameter,
+        "position": prompt.position,
         "text": prompt.text,
         "normalised": normalised,
         "ngrams": list(ngrams(normalised)),
@@ -206,28 +241,27 @@ def _parameter_facts(request: GenerationRequest) -> dict[str, Json]:
         "pixels": request.width * request.height,
     }
     for name, value in request.parameters.items():
-        if name in _RESERVED:
+        float_given = isinstance(value, float)
+        shown = f"{name}_thousandths" if float_given else name
+        if shown in facts:
             raise RequestError(
-                f"The parameter {name!r} is a field of the request itself.", remedy=f"Set GenerationRequest.{name}."
+                f"The parameter {name!r} would hide another fact named {shown!r}.", remedy="Leave one of them out."
             )
-        if isinstance(value, float):
-            facts[f"{name}_thousandths"] = _thousandths(name, value)
-        else:
-            facts[name] = _scalar(name, value)
+        facts[shown] = _thousandths(name, value) if float_given else _scalar(name, value)
     return facts
 
 
-def _thousandths(name: str, value: float) -> int:
+def _thousandths(name: str, given: Scalar) -> int:
+    value = float(given or 0)
     if not math.isfinite(value) or abs(value) * 1000 > MAX_SAFE_INTEGER:
         raise RequestError(f"{name}={value} is not a number that policy can judge.", remedy="Use a finite value.")
     return int((Decimal(repr(value)) * 1000).to_integral_value())
 
 
 def _scalar(name: str, value: Scalar) -> Json:
-    assert not isinstance(value, float)
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > MAX_SAFE_INTEGER:
         raise RequestError(f"{name}={value} is out of range.", remedy=f"Use at most {MAX_SAFE_INTEGER}.")
-    return value
+    return without_floats(value)
 
 
 def _check_shape(request: GenerationRequest) -> None:
@@ -251,9 +285,15 @@ def _check_shape(request: GenerationRequest) -> None:
     for seed in request.seeds:
         if type(seed) is not int or not 0 <= seed < MAX_SEED:
             raise RequestError(f"{seed!r} is not a seed.", remedy="Use an integer from 0 to 2^64-1.")
-    for name, text in (("request id", request.id), ("principal", request.principal.id), ("purpose", request.purpose)):
-        if not text or len(text) > 256 or not text.isprintable():
+    names = {
+        "request id": request.id,
+        "principal": request.principal.id,
+        "purpose": request.purpose,
+        "model's name": request.model or "none",
+    }
+    for name, text in names.items():
+        if not isinstance(text, str) or not text or len(text) > 256 or not text.isprintable():
             raise RequestError(
-                f"The {name} {text[:64]!r} is empty, too long or unprintable.",
+                f"The {name} {str(text)[:64]!r} is empty, too long or unprintable.",
                 remedy="Give 1 to 256 printable characters.",
             )

@@ -8,8 +8,9 @@ exception that names the remedy; nothing is released on an error path.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from governance import steps
 from governance.bodies import Judged, Subject
@@ -19,6 +20,7 @@ from governance.facts import facts_digest
 from governance.marking import mark
 from governance.parts import Parts
 from governance.ports import Ledger, Pipeline, Recorded
+from governance.records import ClaimState, closed_state
 from governance.results import recorded_result, released_or_raise
 from governance.types import (
     Decision,
@@ -34,6 +36,8 @@ from governance.types import (
     Verdict,
     new_id,
 )
+
+logger = logging.getLogger(__name__)
 
 _WITHHELD = {Outcome.DENY: Verdict.DENIED, Outcome.REVIEW: Verdict.HELD}
 
@@ -71,16 +75,15 @@ class Governor:
         with self._answerable(progress):
             model, facts = steps.describe(parts, request, pipeline)
 
-            progress.step = "claim"
-            claim = parts.ledger.begin(request.principal.id, request.id, facts_digest(facts), subject.generation_id)
+            progress.step, progress.claimed = "claim", True  # an interrupt may come when the claim has landed
+            digest = facts_digest(facts, request)
+            claim = parts.ledger.begin(request.principal.id, request.id, digest, subject.generation_id)
             if isinstance(claim, Recorded):
+                progress.claimed = False
                 result = recorded_result(parts, request.id, claim)
             else:
-                progress.claimed, subject.attempt = True, claim.number
+                subject.attempt = claim.number
                 items = self._run(progress, request, pipeline, model, facts)
-                progress.step = "finish"
-                failed = all(item.verdict is Verdict.FAILED for item in items)
-                parts.ledger.finish(subject.generation_id, repeatable=failed)
                 result = GovernedResult(request.id, subject.generation_id, claim.number, items)
         return released_or_raise(result)
 
@@ -100,22 +103,24 @@ class Governor:
         progress.step = "admit"
         admission = steps.admit(parts, request, facts, subject.attempt)
         if admission.decision.outcome is not Outcome.ALLOW:
-            return self._stop(subject, request, admission)
+            return self._stop(subject, request, model, admission)
 
         progress.step = "intend"
         seeded = steps.intend(parts, subject, request, model, admission)
 
         progress.step = "generate"
         drafts = steps.generate(seeded, model, pipeline)
-        return tuple(self._finish(progress, admission, draft) for draft in drafts)
+        return tuple(self._finish(progress, seeded, admission, draft) for draft in drafts)
 
-    def _stop(self, subject: Subject, request: GenerationRequest, admission: Judged) -> tuple[GovernedItem, ...]:
+    def _stop(
+        self, subject: Subject, request: GenerationRequest, model: ModelFacts, admission: Judged
+    ) -> tuple[GovernedItem, ...]:
         verdict = _WITHHELD[admission.decision.outcome]
-        record = subject.stopped(EntryKind(verdict.value), admission, request.images)
+        record = subject.stopped(EntryKind(verdict.value), request, model, admission)
         entry = steps.append(self.parts, record).entry
         return tuple(GovernedItem(i, verdict, (admission.decision,), (), entry) for i in range(request.images))
 
-    def _finish(self, progress: _Progress, admission: Judged, draft: Draft) -> GovernedItem:
+    def _finish(self, progress: _Progress, request: GenerationRequest, admission: Judged, draft: Draft) -> GovernedItem:
         parts, subject = self.parts, progress.subject
         decisions: tuple[Decision, ...] = (admission.decision,)
         findings: tuple[Finding, ...] = ()
@@ -124,7 +129,7 @@ class Governor:
             (findings,) = steps.inspect(parts, [draft.pixels])
 
             progress.step = "judge"
-            release = steps.judge(parts, admission, draft, findings)
+            release = steps.judge(parts, request, admission, draft, findings)
             decisions = (*decisions, release.judged.decision)
             if release.outcome is not Outcome.ALLOW:
                 entry = steps.withhold(parts, subject, draft, findings, release)
@@ -146,31 +151,36 @@ class Governor:
             progress.step = "release"
             asset = steps.released_asset(file, signed, receipt)
             return GovernedItem(draft.index, Verdict.RELEASED, decisions, findings, receipt.entry, asset)
-        except GovernanceError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is fails this item alone; its siblings go on
             failed = self._failed(progress, draft.index, error)
             return GovernedItem(draft.index, Verdict.FAILED, decisions, findings, failed, error=error)
 
     @contextmanager
     def _answerable(self, progress: _Progress) -> Iterator[None]:
-        """Whatever ends a call early - a failed step, a foreign error, Ctrl-C - is recorded, then raised again."""
+        """Whatever ends a call early - a failed step, a foreign error, Ctrl-C - is recorded, then raised again.
+
+        However a call ends, its claim ends with it.
+        """
         try:
             yield
         except (ConflictError, InProgressError):
+            progress.claimed = False
             raise  # about another call's record, which stands
         except BaseException as error:  # Ctrl-C and foreign errors too: nothing ends a call unrecorded
             self._failed(progress, None, error)
-            if progress.claimed:
-                self._give_up_claim(progress, error)
-            elif not isinstance(error, Exception) and progress.step == "claim":
-                with suppress(LedgerError):  # interrupted while claiming: the claim may have landed all the same
-                    self.parts.ledger.finish(progress.subject.generation_id, repeatable=True)
             raise
+        finally:
+            if progress.claimed:
+                self._end_claim(progress.subject.generation_id)
 
-    def _give_up_claim(self, progress: _Progress, error: BaseException) -> None:
+    def _end_claim(self, generation_id: str) -> None:
+        """End the claim as its entries demand. If that cannot be written, the next call with its id finds it so."""
+        ledger = self.parts.ledger
         try:
-            self.parts.ledger.finish(progress.subject.generation_id, repeatable=True)
-        except LedgerError as unfinished:
-            error.add_note(f"The request id could not be freed for another attempt: {unfinished}")
+            entries = [entry for _, entry in ledger.entries(subject=generation_id, limit=steps.ALL_ENTRIES)]
+            ledger.finish(generation_id, repeatable=closed_state(entries) is ClaimState.REPEATABLE)
+        except LedgerError:
+            logger.warning("the claim of generation %s could not be ended yet", generation_id, exc_info=True)
 
     def _failed(self, progress: _Progress, item: int | None, error: BaseException) -> Entry | None:
         try:

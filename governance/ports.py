@@ -265,6 +265,9 @@ class Quarantine(Protocol):
     def destroy(self, hold_id: str) -> None:
         """Destroy the data key and the bytes; they never decrypt again."""
 
+    def holds(self) -> Sequence[str]:
+        """Ids of everything that is sealed, for recovery."""
+
 
 @dataclass(frozen=True, slots=True)
 class PersonalField:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from governance.canonical import CanonicalError, Digest, Json, commitment, digest
-from governance.errors import LedgerError
+from governance.canonical import Digest, Json, commitment, digest
+from governance.errors import CanonicalError, LedgerError
 from governance.merkle import leaf_hash
 from governance.ports import Record
 from governance.types import Entry, EntryKind
@@ -69,19 +69,27 @@ def mark_named(entry: Entry) -> tuple[str, str, str] | None:
     return str(value.get("algorithm")), str(value.get("key_id")), str(value.get("id"))
 
 
+def intent_named(entry: Entry) -> tuple[str, str] | None:
+    """Id and leaf hash (hexadecimal) of the intent that an entry names in `body.intent`, if it does."""
+    value = entry.body.get("intent")
+    if not isinstance(value, Mapping):
+        return None
+    return str(value.get("id")), str(value.get("leaf"))
+
+
 def document_digests(entry: Entry) -> tuple[str, ...]:
-    """The digests of the documents that an entry names: `decision.input`, and an intent's `model` and `call`."""
+    """The digests of the documents that an entry names: `decision.input`, `model` and `call`."""
     decision = entry.body.get("decision")
     named = [decision.get("input")] if isinstance(decision, Mapping) else []
-    if entry.kind is EntryKind.INTENT:
-        named += [entry.body.get("model"), entry.body.get("call")]
+    named += [entry.body.get("model"), entry.body.get("call")]
     return tuple(each for each in named if isinstance(each, str))
 
 
 def checked_leaf(record: Record) -> bytes:
     """The leaf bytes of a record whose side values fit its entry: what goes beside an entry is bound by it.
 
-    - an `intent` has `body.items`, the number of images, >= 1; a `released` entry has `body.asset.id` and `.digest`;
+    - an `intent` has `body.items`, the number of images, >= 1; a `released` entry has `body.asset.id` and `.digest`,
+      names its intent, and holds its decision and at least one finding;
     - `body.fields` holds exactly the commitments of the record's personal fields;
     - each document has the digest that it claims; a mark leads to the asset of its own `released` entry, whose
       `body.watermark` names it by algorithm, key_id and id.
@@ -109,8 +117,13 @@ def _misfits(record: Record) -> Iterator[str]:
         yield "its id, subject and time must be text"
     if entry.kind is EntryKind.INTENT and items_of(entry) is None:
         yield "an intent needs body.items, a whole number from 1"
-    if entry.kind is EntryKind.RELEASED and not (asset_id(entry) and asset_digest(entry)):
-        yield "a released entry needs body.asset with id and digest"
+    if entry.kind is EntryKind.RELEASED:
+        if not (asset_id(entry) and asset_digest(entry)):
+            yield "a released entry needs body.asset with id and digest"
+        if intent_named(entry) is None or not isinstance(entry.body.get("decision"), Mapping):
+            yield "a released entry needs body.intent and body.decision"
+        if not entry.body.get("findings"):
+            yield "a released entry needs body.findings"
     if mark is not None and (mark.asset_id, mark.asset_digest) != (asset_id(entry), asset_digest(entry)):
         yield "its watermark leads to another asset"
     if mark_named(entry) != (None if mark is None else (mark.algorithm, mark.key_id, str(mark.mark_id))):
@@ -130,36 +143,37 @@ def _unbound(record: Record) -> Iterator[str]:
             yield f"document {document.digest} has another digest"
 
 
-def items_of(intent: Entry) -> int | None:
-    """The number of images of an `intent` (`body.items`), or None if it has no such number."""
-    items = intent.body.get("items")
+def items_of(entry: Entry) -> int | None:
+    """The number of images that were asked for (`body.items`), or None if the entry does not say."""
+    items = entry.body.get("items")
     return items if type(items) is int and items >= 1 else None
 
 
 def close_claim(generation_id: str, attempt: int, entries: Sequence[Entry]) -> Closing:
     """What follows for the claim of a vanished process from the entries of its generation.
 
-    An intent with fewer outcomes than items gets an `abandoned` entry and may run again; an outcome with `body.item`
-    null speaks for every item. With all outcomes, or with an outcome and no intent, the claim is finished - unless the
-    call as a whole or every item `failed`, which may run again too. Without any entry nothing was promised, and it may
-    run again.
+    An intent with items that no outcome names gets an `abandoned` entry and may run again; an outcome with `body.item`
+    null speaks for every item that has no outcome of its own. Otherwise see `closed_state`.
     """
     outcomes = [entry for entry in entries if entry.kind in OUTCOME_KINDS]
-    failures = [entry for entry in outcomes if entry.kind is EntryKind.FAILED]
     intent = next((entry for entry in entries if entry.kind is EntryKind.INTENT), None)
     if any(entry.kind is EntryKind.ABANDONED for entry in entries):
         return Closing(ClaimState.REPEATABLE)
-    if intent is not None and not any(_speaks_for_all(entry) for entry in outcomes):
-        missing = (items_of(intent) or 1) - len(outcomes)
+    named = {entry.body.get("item") for entry in outcomes}
+    if intent is not None and None not in named:
+        missing = (items_of(intent) or 1) - len(named)
         if missing > 0:
             return Closing(ClaimState.REPEATABLE, _abandoned(generation_id, attempt, intent, missing))
-    if len(failures) == len(outcomes) or any(_speaks_for_all(entry) for entry in failures):
-        return Closing(ClaimState.REPEATABLE)
-    return Closing(ClaimState.FINISHED)
+    return Closing(closed_state(entries))
 
 
-def _speaks_for_all(outcome: Entry) -> bool:
-    return "item" in outcome.body and outcome.body["item"] is None
+def closed_state(entries: Iterable[Entry]) -> ClaimState:
+    """How a call whose every item has an outcome ends: finished if anything was released, denied or held.
+
+    Where everything failed, or nothing was recorded at all, nothing was promised, and the request may run again.
+    """
+    decided = any(entry.kind in OUTCOME_KINDS and entry.kind is not EntryKind.FAILED for entry in entries)
+    return ClaimState.FINISHED if decided else ClaimState.REPEATABLE
 
 
 def _abandoned(generation_id: str, attempt: int, intent: Entry, missing: int) -> Entry:

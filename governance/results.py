@@ -9,6 +9,8 @@ from governance.canonical import Digest
 from governance.errors import DeniedError, GenerationError, HeldError
 from governance.parts import Parts
 from governance.ports import Recorded
+from governance.records import items_of
+from governance.steps import ALL_ENTRIES, proven
 from governance.types import (
     Asset,
     Decision,
@@ -64,19 +66,21 @@ def recorded_result(parts: Parts, request_id: str, recorded: Recorded) -> Govern
         StorageError: a released file is missing from the vault.
     """
     intent: Decision | None = None
+    images = 0
     items: dict[int, GovernedItem] = {}
-    for _, entry in parts.ledger.entries(subject=recorded.generation_id, limit=10_000):
+    for _, entry in parts.ledger.entries(subject=recorded.generation_id, limit=ALL_ENTRIES):
         decision = decision_of(entry, parts.ledger.fields(entry.id))
+        images = items_of(entry) or images
         if entry.kind is EntryKind.INTENT:
             intent = decision
         elif entry.kind in _VERDICTS:
-            body: Any = entry.body
-            decisions = tuple(item for item in (intent, decision) if item is not None)
-            indices = range(body["items"]) if body["item"] is None else (body["item"],)
-            for index in indices:
-                items[index] = GovernedItem(
-                    index, _VERDICTS[entry.kind], decisions, findings_of(entry), entry, _asset(parts, entry)
-                )
+            item: Any = entry.body["item"]
+            decisions = tuple(known for known in (intent, decision) if known is not None)
+            for index in range(images) if item is None else (item,):
+                if index not in items:  # an outcome for all speaks for those without one of their own
+                    items[index] = GovernedItem(
+                        index, _VERDICTS[entry.kind], decisions, findings_of(entry), entry, _asset(parts, entry)
+                    )
     ordered = tuple(items[index] for index in sorted(items))
     return GovernedResult(request_id, recorded.generation_id, recorded.number, ordered)
 
@@ -88,7 +92,8 @@ def _asset(parts: Parts, entry: Entry) -> Asset | None:
     content_digest = Digest(raw["digest"])
     parts.vault.publish(content_digest)  # a crash may have come between the entry and this
     content = parts.vault.get(content_digest)
-    return Asset(raw["id"], content, raw["media_type"], content_digest, parts.ledger.receipt(entry.id))
+    receipt = proven(parts, parts.ledger.receipt(entry.id), entry)
+    return Asset(raw["id"], content, raw["media_type"], content_digest, receipt)
 
 
 def _reasons(result: GovernedResult, verdict: Verdict) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 
 from governance.bodies import Judged, ReleasedFile, Subject
@@ -18,6 +18,7 @@ from governance.errors import (
     ObligationError,
     PolicyError,
     SigningError,
+    StorageError,
 )
 from governance.facts import (
     InspectedInput,
@@ -51,6 +52,11 @@ from governance.types import (
     utc_now,
 )
 
+logger = logging.getLogger(__name__)
+
+ALL_ENTRIES = 100_000
+"""More entries than one generation can have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Release:
@@ -64,8 +70,7 @@ class Release:
 def describe(parts: Parts, request: GenerationRequest, pipeline: Pipeline) -> tuple[ModelFacts, dict[str, Json]]:
     """What would generate, and the facts of the request, input images checked and scored."""
     model = pipeline.describe()
-    for image in request.inputs:
-        require_pixels(image.pixels)
+    request = replace(request, inputs=tuple(replace(i, pixels=_frozen(i.pixels)) for i in request.inputs))
     found = inspect(parts, [image.pixels for image in request.inputs]) if request.inputs else ()
     inputs = [InspectedInput(image, findings) for image, findings in zip(request.inputs, found, strict=True)]
     return model, request_facts(request, model, inputs)
@@ -75,12 +80,9 @@ def admit(parts: Parts, request: GenerationRequest, facts: Mapping[str, Json], a
     """Ask policy whether this may be generated at all."""
     policy_input = admission_input(facts, time=utc_now(), attempt=attempt)
     decision = _decide(parts, Stage.ADMISSION, policy_input)
-    limit = Obligations.parse(decision.obligations).max_steps
-    if decision.outcome is Outcome.ALLOW and limit and request.steps > limit:
-        raise ObligationError(
-            f"Policy admits at most {limit} steps; {request.steps} were asked for.",
-            remedy=f"Ask for {limit} steps or fewer.",
-        )
+    obligations = Obligations.parse(decision.obligations)
+    if decision.outcome is Outcome.ALLOW:
+        _check_steps(obligations, request)
     return Judged(decision, policy_input)
 
 
@@ -101,8 +103,9 @@ def generate(request: GenerationRequest, admitted: ModelFacts, pipeline: Pipelin
             f"The pipeline made {len(drafts)} images where {request.images} were admitted.",
             remedy="Ask for as many images as the pipeline returns.",
         )
+    drafts = [replace(draft, pixels=_frozen(draft.pixels)) for draft in drafts]
     for draft in drafts:
-        if require_pixels(draft.pixels).shape[:2] != (request.height, request.width):
+        if draft.pixels.shape[:2] != (request.height, request.width):
             raise GenerationError(
                 f"The pipeline made an image of shape {draft.pixels.shape} where {request.width} x {request.height} "
                 "pixels were admitted.",
@@ -132,7 +135,9 @@ def inspect(parts: Parts, images: Sequence[Pixels]) -> list[tuple[Finding, ...]]
     return found
 
 
-def judge(parts: Parts, admission: Judged, draft: Draft, findings: Sequence[Finding]) -> Release:
+def judge(
+    parts: Parts, request: GenerationRequest, admission: Judged, draft: Draft, findings: Sequence[Finding]
+) -> Release:
     """Ask policy whether this draft may leave."""
     height, width, _ = draft.pixels.shape
     policy_input = release_input(
@@ -151,6 +156,13 @@ def judge(parts: Parts, admission: Judged, draft: Draft, findings: Sequence[Find
             remedy="Remove `disclose` from the bundle's obligations.",
         )
     outcome = stricter(decision.outcome, Outcome.REVIEW if obligations.approvals else Outcome.ALLOW)
+    if outcome is Outcome.ALLOW:
+        _check_steps(obligations, request)
+        if not obligations.watermark and not obligations.visible_label:
+            raise ObligationError(
+                "Policy drops the watermark and obliges no visible label: the image would leave unmarked.",
+                remedy="Oblige a visible_label wherever the bundle says `watermark: false`.",
+            )
     return Release(Judged(decision, policy_input), obligations, outcome)
 
 
@@ -162,10 +174,12 @@ def withhold(parts: Parts, subject: Subject, draft: Draft, findings: Sequence[Fi
     content = parts.encoder.encode(draft.pixels, parts.encoder.media_types[0])
     parts.quarantine.seal(hold_id, content)
     hold: dict[str, Json] = {"id": hold_id, "digest": digest(content), "approvals": release.obligations.approvals}
+    record = subject.withheld(EntryKind.HELD, draft.index, findings, release.judged, hold)
     try:
-        return append(parts, subject.withheld(EntryKind.HELD, draft.index, findings, release.judged, hold)).entry
+        return append(parts, record).entry
     except BaseException:
-        parts.quarantine.destroy(hold_id)
+        if _certainly_absent(parts, record):
+            parts.quarantine.destroy(hold_id)
         raise
 
 
@@ -235,15 +249,17 @@ def commit(
     honoured: dict[str, Json] = {
         name: list(value) if isinstance(value, tuple) else value for name, value in asdict(release.obligations).items()
     }
+    record = subject.released(draft.index, findings, release.judged, file, honoured)
     try:
-        receipt = append(parts, subject.released(draft.index, findings, release.judged, file, honoured))
+        receipt = append(parts, record)
     except BaseException:
-        # An interrupt may arrive after the entry is durable: the ledger knows, and recovery settles what it cannot say.
-        with suppress(LedgerError):
-            if parts.ledger.find_asset(file.digest) is None:
-                parts.vault.discard(file.digest)
+        if _certainly_absent(parts, record):
+            parts.vault.discard(file.digest)
         raise
-    parts.vault.publish(file.digest)
+    try:
+        parts.vault.publish(file.digest)
+    except StorageError:  # the release is recorded and stands; the next start, or the next look at it, publishes
+        logger.warning("asset %s is released and could not be published in the vault yet", file.asset_id, exc_info=True)
     return receipt
 
 
@@ -254,13 +270,46 @@ def released_asset(file: ReleasedFile, signed: SignedContent, receipt: Receipt) 
 
 def append(parts: Parts, record: Record) -> Receipt:
     """Append, and believe nothing but a receipt that verifies for exactly this entry."""
-    receipt = parts.ledger.append(record)
-    if verify_receipt(receipt, parts.log_key) != record.entry:
+    return proven(parts, parts.ledger.append(record), record.entry)
+
+
+def proven(parts: Parts, receipt: Receipt, entry: Entry) -> Receipt:
+    """`receipt`, if it proves exactly `entry` under this log's key."""
+    if verify_receipt(receipt, parts.log_key) != entry:
         raise LedgerError(
-            f"The ledger answered with a receipt for another entry than {record.entry.id}.",
+            f"The ledger answered with a receipt for another entry than {entry.id}.",
             remedy="Run `governance ledger verify`.",
         )
     return receipt
+
+
+def _certainly_absent(parts: Parts, record: Record) -> bool:
+    """Whether the ledger says that it does not hold this entry.
+
+    An interrupt may arrive when the entry is durable already. Where the ledger cannot answer, nothing is thrown away:
+    recovery settles it.
+    """
+    try:
+        page = parts.ledger.entries(subject=record.entry.subject, kind=record.entry.kind, limit=ALL_ENTRIES)
+    except LedgerError:
+        return False
+    return all(entry.id != record.entry.id for _, entry in page)
+
+
+def _check_steps(obligations: Obligations, request: GenerationRequest) -> None:
+    limit = obligations.max_steps
+    if limit and request.steps > limit:
+        raise ObligationError(
+            f"Policy allows at most {limit} steps; {request.steps} were asked for.",
+            remedy=f"Ask for {limit} steps or fewer.",
+        )
+
+
+def _frozen(pixels: object) -> Pixels:
+    """A private copy that nobody can change between its check and its release."""
+    copy = require_pixels(pixels).copy()
+    copy.flags.writeable = False
+    return copy
 
 
 def _decide(parts: Parts, stage: Stage, policy_input: Mapping[str, Json]) -> Decision:

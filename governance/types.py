@@ -26,6 +26,7 @@ Pixels: TypeAlias = NDArray[np.uint8]
 
 Scalar: TypeAlias = bool | int | float | str | None
 
+ENTRY_VERSION = 1
 MAX_ENTRY_BYTES = 32 * 1024
 
 
@@ -105,11 +106,12 @@ class PromptKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One text that conditions the generation, and the pipeline's parameter it was given in."""
+    """One text that conditions the generation, the pipeline's parameter it was given in, and its place in the batch."""
 
     text: str
     kind: PromptKind = PromptKind.PROMPT
     parameter: str = "prompt"
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,8 @@ class GenerationRequest:
 
     `steps`, `width`, `height` (pixels) and `images` are at least 1. `parameters` are the remaining scalar arguments by
     the pipeline's own names, floats included; they are not personal. `seeds` is empty (the line draws one per image) or
-    has one seed per image, each 0 <= seed < 2^64. `model` is a name for people; policy knows models by their digests.
+    has one seed per image, each 0 <= seed < 2^64. `generators` are the states of the random generators that the caller
+    gave, if any: one for all images, or one per image. `model` is a name for people; policy knows models by digests.
     """
 
     id: str
@@ -141,6 +144,7 @@ class GenerationRequest:
     inputs: tuple[InputImage, ...] = ()
     parameters: Mapping[str, Scalar] = field(default_factory=dict)
     seeds: tuple[int, ...] = ()
+    generators: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +249,7 @@ class Entry:
         """
         content = canonical_bytes(
             {
-                "version": 1,
+                "version": ENTRY_VERSION,
                 "id": self.id,
                 "kind": self.kind.value,
                 "subject": self.subject,
@@ -269,11 +273,18 @@ class Entry:
         """
         try:
             value = json.loads(content)
+            if value["version"] != ENTRY_VERSION or value["kind"] not in set(EntryKind):
+                raise ProofError(
+                    f"This is an entry of version {value['version']!r} and kind {value['kind']!r}, unknown here.",
+                    remedy="A newer version wrote it: upgrade.",
+                )
             entry = cls(EntryKind(value["kind"]), value["subject"], value["body"], value["id"], value["time"])
             if entry.leaf() != content:
                 raise ValueError("not in canonical form")
             if not all(isinstance(text, str) for text in (entry.id, entry.subject, entry.time)):
                 raise TypeError("id, subject and time are text")
+        except ProofError:
+            raise
         except (ValueError, KeyError, TypeError, RecursionError, GovernanceError) as error:
             raise ProofError(
                 f"These bytes are not a ledger entry: {error}.", remedy="The entry was altered."
@@ -359,7 +370,7 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class GovernedItem:
-    """What became of one draft (or, when admission stopped the call, of the call: one item, no draft)."""
+    """What became of one image that was asked for. When admission stops the call, all its items share one entry."""
 
     index: int
     verdict: Verdict
@@ -367,7 +378,7 @@ class GovernedItem:
     findings: tuple[Finding, ...]
     entry: Entry | None
     asset: Asset | None = None
-    error: GovernanceError | None = None
+    error: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True)

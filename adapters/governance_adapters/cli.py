@@ -12,7 +12,7 @@ import typer
 
 from governance.errors import ConfigurationError, DeniedError, GovernanceError, HeldError
 from governance_adapters.commands import demo, doctor, generate, ledger, policy, setup, verify
-from governance_adapters.commands.output import err, print_json
+from governance_adapters.commands.output import err, error_json, one_line, print_json
 from governance_adapters.marking.authority import InsecureKeyWarning
 
 app = typer.Typer(
@@ -63,12 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _said(error: GovernanceError, code: int, words: Sequence[str]) -> int:
-    message = " ".join(str(error).split())  # one line, whatever it quotes
     if "--json" in words:
-        print_json({"error": type(error).__name__, "message": message, "exit_code": code})
-    err.print(f"error: {message}", style="red", markup=False)
+        print_json(error_json(error, code))
+    err.print(f"error: {one_line(str(error))}", style="red", markup=False)
     for note in getattr(error, "__notes__", ()):
-        err.print(f"  {' '.join(note.split())}", markup=False)
+        err.print(f"  {one_line(note)}", markup=False)
     return code
 
 

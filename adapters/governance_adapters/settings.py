@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from platformdirs import user_data_path
 from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -17,7 +21,10 @@ from pydantic_settings import (
 
 from governance.errors import ConfigurationError
 
-TOML_FILE = "governance.toml"
+TOML_FILE: Final = "governance.toml"
+PREFIX: Final = "GOVERNANCE_"
+TEST_VARIABLES: Final = frozenset({"GOVERNANCE_REQUIRE", "GOVERNANCE_TEST_VECTORS"})
+"""Variables of this prefix that the tests read; they set nothing."""
 
 
 class WatermarkBackend(StrEnum):
@@ -37,7 +44,7 @@ class Settings(BaseSettings):
     """Everything that can be set. Paths that are not set lie in `home`."""
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
-        env_prefix="GOVERNANCE_", toml_file=TOML_FILE, extra="forbid", frozen=True
+        env_prefix=PREFIX, toml_file=TOML_FILE, extra="forbid", frozen=True
     )
 
     home: Path = Field(
@@ -93,8 +100,9 @@ class Settings(BaseSettings):
         """Read the settings; `overrides` win.
 
         Raises:
-            ConfigurationError: an unknown setting, a wrong value, or a `governance.toml` that is not TOML.
+            ConfigurationError: an unknown setting or variable, a wrong value, or a `governance.toml` that is not TOML.
         """
+        _refuse_unknown(os.environ)
         try:
             return cls(**overrides)  # type: ignore[arg-type]
         except (ValueError, OSError) as error:
@@ -102,6 +110,11 @@ class Settings(BaseSettings):
                 f"The settings cannot be used: {_problems(error)}.",
                 remedy=f"Correct {TOML_FILE} or the GOVERNANCE_* variables.",
             ) from error
+
+    @classmethod
+    def from_folder(cls) -> frozenset[str]:
+        """The settings that `governance.toml` in the working folder decides: they stand there, and no variable wins."""
+        return frozenset(TomlConfigSettingsSource(cls)()) - frozenset(EnvSettingsSource(cls)())
 
     @property
     def ledger_path(self) -> Path:
@@ -127,6 +140,18 @@ class Settings(BaseSettings):
     def bundle_path(self) -> Path:
         """Where the policy bundle is."""
         return self.bundle or self.home / "policies"
+
+
+def _refuse_unknown(variables: Iterable[str]) -> None:
+    """A misspelt variable would leave a default in force that nobody chose: no trust root, another home."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for name in sorted(variables):
+        spelt = name.upper()  # as pydantic reads them
+        if spelt.startswith(PREFIX) and spelt not in known | TEST_VARIABLES:
+            (nearest,) = get_close_matches(spelt, known, n=1, cutoff=0)
+            raise ConfigurationError(
+                f"{name} is no setting.", remedy=f"Unset it, or spell it right: {nearest} is the nearest that there is."
+            )
 
 
 def _problems(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,12 +23,13 @@ from governance_adapters.marking.c2pa import C2paReader, C2paSigner
 from governance_adapters.marking.credentials import Credentials, PemCredentials, TrustRoots
 from governance_adapters.marking.encoding import ImageEncoder
 from governance_adapters.marking.fingerprint import PdqFingerprinter
-from governance_adapters.marking.keys import KeyFolder, create_insecure_keys
+from governance_adapters.marking.keys import ROOTS, KeyFolder, create_insecure_keys
 from governance_adapters.marking.label import TextLabeller
 from governance_adapters.marking.tiled import TiledWatermarker
 from governance_adapters.policy.bundle import Bundle, default_bundle_path
 from governance_adapters.settings import DetectorName, Settings, WatermarkBackend
 from governance_adapters.storage.ledger import SqliteLedger
+from governance_adapters.storage.owners import FOLDER_SUFFIX
 from governance_adapters.storage.quarantine import FileQuarantine
 from governance_adapters.storage.vault import FsspecVault
 
@@ -52,9 +54,14 @@ def initialise(settings: Settings) -> tuple[Path, ...]:
     What exists is left alone. Returns the paths that were made.
 
     Raises:
-        ConfigurationError: a folder cannot be written.
+        ConfigurationError: a folder cannot be written; or the keys or the ledger of an installation that was worked
+            with are gone, which nothing new can replace.
         LedgerError: the ledger cannot be made.
     """
+    if settings.ledger_path.exists():
+        _existing_keys(settings)
+    elif _worked_with(settings):
+        raise _missing_ledger(settings)
     made: list[Path] = []
     try:
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -91,11 +98,11 @@ def open_governor(
         GovernanceError: a part refuses to start.
     """
     settings = settings or Settings.load()
-    keys = KeyFolder(_existing(settings.keys_path))
-    ledger = SqliteLedger.open(_existing(settings.ledger_path), keys.log(), create=False)
+    keys = _existing_keys(settings)
+    ledger = SqliteLedger.open(_existing_ledger(settings), keys.log(), create=False)
     try:
         parts = _parts(settings, keys, ledger, policy, credentials, detectors)
-        for entry in recover(parts.ledger, parts.vault):
+        for entry in recover(parts.ledger, parts.vault, parts.quarantine):
             logger.warning("generation %s was left open by a process that ended; closed as abandoned", entry.subject)
     except BaseException as error:  # Ctrl-C too: whatever ends it, the ledger is let go of
         if isinstance(error, GovernanceError):
@@ -134,7 +141,7 @@ def _parts(
 
 def open_signer(settings: Settings, credentials: Credentials | None = None) -> C2paSigner:
     """The C2PA signer: given credentials, or those of the settings, or those of the key folder."""
-    keys = KeyFolder(_existing(settings.keys_path))
+    keys = _existing_keys(settings)
     return C2paSigner(credentials or _credentials(settings, keys), _trust(settings, keys), tsa_url=settings.tsa_url)
 
 
@@ -164,12 +171,12 @@ def open_watermarker(backend: WatermarkBackend, key: MarkKey) -> Watermarker:
 
 def open_ledger(settings: Settings) -> SqliteLedger:
     """The ledger, for reading only."""
-    return SqliteLedger.open_read_only(_existing(settings.ledger_path), KeyFolder(settings.keys_path).log_public())
+    return SqliteLedger.open_read_only(_existing_ledger(settings), _existing_keys(settings).log_public())
 
 
 def open_verifier(settings: Settings) -> Verifier:
     """A verifier with everything this installation knows: ledger, watermark key, trust roots, log key."""
-    keys = KeyFolder(_existing(settings.keys_path))
+    keys = _existing_keys(settings)
     mark_key = keys.mark()
     marks = MarkReader(_readable_marks(settings, mark_key), mark_key, ImageEncoder(), PdqFingerprinter())
     return Verifier(C2paReader(_trust(settings, keys)), keys.log_public(), ledger=open_ledger(settings), marks=marks)
@@ -184,15 +191,15 @@ def govern(
     pipe: DiffusionPipeline,
     *,
     principal: str | Principal | None = None,
-    roles: tuple[str, ...] | None = None,
+    roles: Sequence[str] | None = None,
     purpose: str | None = None,
     settings: Settings | None = None,
     governor: Governor | None = None,
 ) -> Any:
     """Govern a diffusers pipeline: the same object back, its call now running down the line.
 
-    `principal`, `roles` and `purpose` are the defaults of each call; what is not given comes from the settings. Returned
-    outputs have `items` (verdict, decisions, findings, entry, asset per image) beside what they had before.
+    `principal`, `roles` and `purpose` are the defaults of each call; what is not given comes from the settings, but the
+    roles that stand there are those of the principal that stands there, and nobody else's. Returned outputs have `items` (verdict, decisions, findings, entry, asset per image) beside what they had before.
 
     Raises:
         ConfigurationError: there is no installation yet, nobody asks, or `pipe` cannot be governed.
@@ -201,23 +208,35 @@ def govern(
     from governance_adapters.pipelines.diffusers import wrap
 
     settings = settings or Settings.load()
-    who = as_principal(principal if principal is not None else settings.principal, roles or settings.roles)
+    who = as_principal(principal, roles, settings)
     return wrap(pipe, governor or open_governor(settings), who, settings.purpose if purpose is None else purpose)
 
 
-def as_principal(principal: str | Principal | None, roles: tuple[str, ...] = ()) -> Principal:
-    """Who asks. A plain name is asserted by the caller, not authenticated.
+def as_principal(principal: str | Principal | None, roles: Sequence[str] | None, settings: Settings) -> Principal:
+    """Who asks: what is given, else what the settings say. A plain name is asserted by the caller, not authenticated.
+
+    The settings' roles go with the settings' principal only.
 
     Raises:
-        ConfigurationError: nobody asks.
+        ConfigurationError: nobody asks; roles are one word instead of several, or given beside a `Principal`.
     """
+    if isinstance(roles, str):
+        raise ConfigurationError(f"roles={roles!r} is one word, not several.", remedy=f"Pass roles=({roles!r},).")
     if isinstance(principal, Principal):
+        if roles is not None:
+            raise ConfigurationError("A Principal has its roles already.", remedy="Leave out roles=.")
         return principal
-    if not principal:
+    name, own_roles = (settings.principal, settings.roles) if principal is None else (principal, ())
+    if not name:
         raise ConfigurationError(
             "Nobody asks: there is no principal.", remedy="Pass principal=, or set GOVERNANCE_PRINCIPAL."
         )
-    return Principal(principal, roles)
+    return Principal(name, own_roles if roles is None else tuple(roles))
+
+
+def trust_root_path(settings: Settings) -> Path:
+    """The file of the roots that signers must chain to."""
+    return settings.trust_root or settings.keys_path / ROOTS
 
 
 def _readable_marks(settings: Settings, key: MarkKey) -> tuple[Watermarker, ...]:
@@ -234,6 +253,38 @@ def _existing(path: Path) -> Path:
     if not path.exists():
         raise ConfigurationError(f"{path} does not exist.", remedy=INIT_REMEDY)
     return path
+
+
+def _existing_keys(settings: Settings) -> KeyFolder:
+    if not settings.keys_path.exists() and settings.ledger_path.exists():
+        raise ConfigurationError(
+            f"{settings.keys_path} does not exist, but the ledger that its keys signed does.",
+            remedy="Restore it from its backup: no other keys open this ledger. To begin a new log instead, "
+            f"set GOVERNANCE_HOME to a new folder. {INIT_REMEDY}",
+        )
+    return KeyFolder(_existing(settings.keys_path))
+
+
+def _existing_ledger(settings: Settings) -> Path:
+    if settings.keys_path.exists() and not settings.ledger_path.exists():
+        raise _missing_ledger(settings)
+    return _existing(settings.ledger_path)
+
+
+def _worked_with(settings: Settings) -> bool:
+    """Whether a ledger was at work here once: it leaves a folder of locks beside it."""
+    return settings.ledger_path.with_name(settings.ledger_path.name + FOLDER_SUFFIX).exists()
+
+
+def _missing_ledger(settings: Settings) -> ConfigurationError:
+    new_log = "a new one would start a new log that knows nothing of what was released"
+    if _worked_with(settings):
+        how = f"{new_log}; if that is meant, set GOVERNANCE_HOME to a new folder and run `governance init`"
+    else:
+        how = f"{new_log}. If there never was one, run `governance init`"
+    return ConfigurationError(
+        f"The ledger {settings.ledger_path} is missing.", remedy=f"Restore it from its backup: {how}."
+    )
 
 
 def _credentials(settings: Settings, keys: KeyFolder) -> Credentials:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from governance.canonical import Json, canonical_bytes, commitment, digest, new_salt
+from governance.merkle import leaf_hash
 from governance.ports import Document, MarkRecord, PersonalField, Record
 from governance.types import Entry, EntryKind, Fingerprint, new_id
 
+_NO_INTENT: dict[str, Json] = {"id": "00000000-0000-7000-8000-000000000000", "leaf": "00" * 32}
 ALGORITHM = "org.example.mark.1"
 KEY_ID = "0123abcd"
 
@@ -23,8 +25,15 @@ def intent_record(generation_id: str, items: int = 1, prompt: str = "a red seven
     return Record(Entry(EntryKind.INTENT, generation_id, body), (field,), (Document(digest(content), content),))
 
 
-def released_record(generation_id: str, content: bytes, mark_id: int | None = None, item: int = 0) -> Record:
-    """A released entry for these bytes, with a watermark if `mark_id` is given."""
+def released_record(
+    generation_id: str,
+    content: bytes,
+    mark_id: int | None = None,
+    item: int = 0,
+    *,
+    intent: Record | None = None,
+) -> Record:
+    """A released entry for these bytes, with a watermark if `mark_id` is given; `intent` as its record was."""
     asset_id, content_digest = new_id(), digest(content)
     mark = None
     if mark_id is not None:
@@ -33,6 +42,9 @@ def released_record(generation_id: str, content: bytes, mark_id: int | None = No
     body: dict[str, Json] = {
         "version": 1,
         "item": item,
+        "intent": {"id": intent.entry.id, "leaf": leaf_hash(intent.entry.leaf()).hex()} if intent else _NO_INTENT,
+        "decision": {"stage": "release", "outcome": "allow"},
+        "findings": [{"detector": "nsfw", "label": "nsfw", "score_millionths": 1}],
         "asset": {"id": asset_id, "digest": content_digest, "media_type": "image/png", "bytes": len(content)},
         "watermark": None if mark is None else {"algorithm": ALGORITHM, "key_id": KEY_ID, "id": str(mark_id)},
     }

@@ -133,15 +133,16 @@ class LedgerContract:
         assert list(ledger.verify()) == []
 
     def test_ids_are_used_once(self) -> None:
-        ledger = self.new_ledger()
-        first, second = released_record("g", b"one", mark_id=1), released_record("g", b"two", mark_id=1)
+        ledger, intent = self.new_ledger(), intent_record("g")
+        first, second = (released_record("g", content, mark_id=1, intent=intent) for content in (b"one", b"two"))
+        ledger.append(intent)
         ledger.append(first)
         for record in (first, second):
             with expect(LedgerError):
                 ledger.append(record)
-        assert [entry.id for _, entry in ledger.entries()] == [first.entry.id]
+        assert [entry.id for _, entry in ledger.entries()] == [intent.entry.id, first.entry.id]
         assert ledger.find_asset(digest(b"two")) is None
-        assert ledger.append(intent_record("g")).index == 1
+        assert ledger.append(intent_record("g")).index == 2
         assert list(ledger.verify()) == []
 
     def test_threads_append_side_by_side(self) -> None:
@@ -210,8 +211,10 @@ class LedgerContract:
     def test_a_vanished_process_leaves_an_abandoned_entry_per_open_intent(self) -> None:
         ledger = self.new_ledger()
         ledger.begin("ann", "r", FACTS, "g1")
-        intent = ledger.append(intent_record("g1", items=3)).entry
-        ledger.append(released_record("g1", b"first"))
+        record = intent_record("g1", items=3)
+        intent = ledger.append(record).entry
+        ledger.append(released_record("g1", b"first", intent=record))
+        ledger.append(outcome_record(EntryKind.FAILED, "g1"))  # of the same item: two entries, one outcome
         ledger = self.successor(ledger)
         (abandoned,) = ledger.recover()
         assert (abandoned.kind, abandoned.subject) == (EntryKind.ABANDONED, "g1")
@@ -233,6 +236,11 @@ class LedgerContract:
                 "failed as a whole",
                 [intent_record("e", 4), outcome_record(EntryKind.FAILED, "e", None)],
                 Attempt(2, "new"),
+            ),
+            (
+                "failed as a whole after a release",
+                [intent_record("h", 2), released_record("h", b"h"), outcome_record(EntryKind.FAILED, "h", None)],
+                Recorded(1, "h"),
             ),
             ("nothing yet", [], Attempt(2, "new")),
         ):

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from governance.canonical import CanonicalError, Digest, Json, canonical_bytes, digest
-from governance.errors import PolicyError
+from governance.canonical import Digest, Json, canonical_bytes, digest
+from governance.errors import CanonicalError, PolicyError
 from governance.facts import admission_input, release_input, request_facts
 from governance.ports import PolicyEngine
 from governance.testing.examples import EXAMPLE_MODEL, example_request

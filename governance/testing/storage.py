@@ -67,26 +67,31 @@ class FakeQuarantine:
     """A quarantine in memory, without the encryption. `errors`: what a method raises, by its name."""
 
     errors: dict[str, BaseException] = field(default_factory=dict)
-    holds: dict[str, bytes] = field(default_factory=dict)
+    sealed: dict[str, bytes] = field(default_factory=dict)
 
     def seal(self, hold_id: str, content: bytes) -> None:
         """See `Quarantine.seal`."""
         self._fail("seal")
-        if hold_id in self.holds or "/" in hold_id or not hold_id:
+        if hold_id in self.sealed or "/" in hold_id or not hold_id:
             raise StorageError(f"Hold {hold_id!r} cannot be sealed.", remedy="Use a fresh hold id.")
-        self.holds[hold_id] = content
+        self.sealed[hold_id] = content
 
     def open(self, hold_id: str) -> bytes:
         """See `Quarantine.open`."""
         self._fail("open")
-        if hold_id not in self.holds:
+        if hold_id not in self.sealed:
             raise StorageError(f"There is no hold {hold_id!r}.", remedy="Check the id.")
-        return self.holds[hold_id]
+        return self.sealed[hold_id]
 
     def destroy(self, hold_id: str) -> None:
         """See `Quarantine.destroy`."""
         self._fail("destroy")
-        self.holds.pop(hold_id, None)
+        self.sealed.pop(hold_id, None)
+
+    def holds(self) -> Sequence[str]:
+        """See `Quarantine.holds`."""
+        self._fail("holds")
+        return sorted(self.sealed)
 
     def _fail(self, method: str) -> None:
         if method in self.errors:
@@ -183,6 +188,15 @@ class QuarantineContract:
         quarantine.seal(other, b"")
         assert quarantine.open(hold) == b"a draft"
         assert quarantine.open(other) == b""
+
+    def test_what_is_sealed_is_listed_until_it_is_destroyed(self) -> None:
+        quarantine = self.new_quarantine()
+        assert list(quarantine.holds()) == []
+        for hold in ("hold-1", "hold-2"):
+            quarantine.seal(hold, b"draft")
+        assert list(quarantine.holds()) == ["hold-1", "hold-2"]
+        quarantine.destroy("hold-1")
+        assert list(quarantine.holds()) == ["hold-2"]
 
     def test_what_is_destroyed_never_opens_again(self) -> None:
         quarantine, hold = self.new_quarantine(), new_id()

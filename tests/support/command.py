@@ -33,8 +33,8 @@ class Ran:
 
     @property
     def complaints(self) -> list[str]:
-        """The lines on standard error, without the warnings that the development keys are due."""
-        return [line for line in self.err.splitlines() if line and "INSECURE" not in line]
+        """The lines on standard error, without notes, which are indented, and the warnings of the development keys."""
+        return [line for line in self.err.splitlines() if line.strip() == line != "" and "INSECURE" not in line]
 
     def succeeded(self) -> Ran:
         """Itself, if the exit code is 0."""

@@ -79,16 +79,15 @@ class Disk:
 class LimitedFiles(Disk):
     """Not the disk is full, but no file of this process may grow beyond a size (setrlimit(2)): needs no privilege.
 
-    `folder` holds the files that are there already; `spare` counts from the largest of them.
+    The size is that of SQLite's log beside `database` when it is filled, and what is spared.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, database: Path) -> None:
+        self._log = database.with_name(database.name + "-wal")
         self._before = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def fill(self, spare: int = 0) -> None:
-        largest = max(item.stat().st_size for item in self._folder.glob("ledger*") if item.is_file())
-        resource.setrlimit(resource.RLIMIT_FSIZE, (largest + spare, self._before[1]))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (self._log.stat().st_size + spare, self._before[1]))
 
     def empty(self) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, self._before)
@@ -128,7 +127,7 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[SmallDisk]:
 @contextmanager
 def limited_files(folder: Path) -> Iterator[LimitedFiles]:
     """See LimitedFiles."""
-    disk = LimitedFiles(folder)
+    disk = LimitedFiles(folder / "ledger.sqlite3")
     try:
         yield disk
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -87,10 +88,9 @@ def govern_until_interrupted(home: str, diary: str, first: str) -> None:
             result = governor.generate(replace(numbered(0), id=f"interrupted-{number}"), FakePipeline())
             notes.note("released", result.items[0].asset.digest, result.items[0].entry.id)
     except KeyboardInterrupt:
-        print("KeyboardInterrupt")
+        sys.stdout.write("KeyboardInterrupt\n")
     except GovernanceError as error:
-        assert error.remedy
-        print(f"{type(error).__name__}: {error}")
+        sys.stdout.write(f"{type(error).__name__}: {error}\n")
 
 
 class Meanwhile:

@@ -12,10 +12,18 @@ import sys
 import traceback
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[2]
-PRELOADED = ("cv2", "pdqhash", "c2pa", "regorus", "PIL.PngImagePlugin", "governance_adapters.wiring", "support.line_work")
+PRELOADED = (
+    "cv2",
+    "pdqhash",
+    "c2pa",
+    "regorus",
+    "PIL.PngImagePlugin",
+    "governance_adapters.wiring",
+    "support.line_work",
+)
 """What starts no thread when it is imported: a fork takes no threads along."""
 
 
@@ -48,7 +56,7 @@ class Child:
 class Nursery:
     """Starts children. `with Nursery() as nursery:` waits for the imports."""
 
-    def __enter__(self) -> Nursery:
+    def __enter__(self) -> Self:
         self._server = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "support.nursery"],
             env=environment(),
@@ -86,12 +94,13 @@ def serve() -> None:
             if answer == 0:
                 _grow_up(command)
         elif "threads" in command:
-            answer = len(os.listdir("/proc/self/task"))
+            answer = len(list(Path("/proc/self/task").iterdir()))
         else:
             flags = os.WNOHANG if "poll" in command else 0
             pid, status = os.waitpid(command.get("poll", command.get("wait")), flags)
             answer = os.waitstatus_to_exitcode(status) if pid else None
-        print(json.dumps(answer), flush=True)
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
 
 
 def _grow_up(command: dict[str, Any]) -> None:

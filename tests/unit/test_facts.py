@@ -8,15 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from governance.bodies import decision_of, findings_of
-from governance.canonical import (
-    CanonicalError,
-    canonical_bytes,
-    canonical_digest,
-    commitment,
-    new_salt,
-    without_floats,
-)
-from governance.errors import LedgerError, ObligationError, ProofError, StorageError
+from governance.canonical import canonical_bytes, canonical_digest, commitment, new_salt, without_floats
+from governance.errors import CanonicalError, LedgerError, ObligationError, ProofError, StorageError
 from governance.facts import finding_facts, redact, request_facts, stricter
 from governance.obligations import Obligations
 from governance.testing import EXAMPLE_MODEL, example_request

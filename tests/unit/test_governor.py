@@ -155,7 +155,7 @@ class TestReleased:
         assert json.loads(parts.ledger.document(body["model"])) == EXAMPLE_MODEL.as_json()
         call = json.loads(parts.ledger.document(body["call"]))
         assert call["seeds"] == [str(2**64 - 1)]
-        assert call["parameters"] == {"guidance_scale": "7.5"}
+        assert (call["parameters"], call["floats"]) == ({}, {"guidance_scale": "7.5"})
 
     def test_seeds_are_drawn_where_none_are_given(self):
         pipeline = FakePipeline()
@@ -235,7 +235,7 @@ class TestWithheld:
         parts = replace(base, ledger=FailingAt(base.ledger, "append", LedgerError("full"), nth=2))
         with pytest.raises(LedgerError):
             Governor(parts).generate(example_request(), FakePipeline())
-        assert not base.quarantine.holds
+        assert not base.quarantine.holds()
 
     def test_approvals_turn_an_allowed_draft_into_a_held_one(self):
         parts = fake_parts(policy=answering(Stage.RELEASE, Outcome.ALLOW, approvals=2))
@@ -262,6 +262,13 @@ class TestObligations:
     def test_more_steps_than_obliged_are_refused_before_generation(self):
         parts = self.refused(ObligationError, "at most 10 steps", stage=Stage.ADMISSION, max_steps=10)
         assert kinds(parts) == ["failed"]
+
+    def test_more_steps_than_release_obliges_are_refused(self):
+        parts = self.refused(ObligationError, "at most 10 steps", max_steps=10)
+        assert last(parts, EntryKind.FAILED).body["step"] == "judge"
+
+    def test_an_image_leaves_with_a_mark_or_a_label(self):
+        self.refused(ObligationError, "unmarked", watermark=False)
 
     def test_disclosure_is_refused_rather_than_forgotten(self):
         self.refused(ObligationError, "disclose", disclose=["prompt"])
@@ -420,6 +427,23 @@ class TestUnsound:
         with pytest.raises(LedgerError, match="before its intent"):
             steps.sign(base, Subject("generation", 1), None, None, None, None, "asset")
 
+    def test_a_detector_that_paints_on_what_it_scores(self):
+        class Painter(FakeDetector):
+            def detect(self, images):
+                images[0][:8, :8] = 255
+                return super().detect(images)
+
+        parts = fake_parts(detectors=(Painter(),))
+        with pytest.raises(ValueError, match="read-only"):
+            Governor(parts).generate(example_request(), FakePipeline())
+        assert kinds(parts) == ["intent", "failed"]
+
+    def test_a_recorded_result_whose_receipt_does_not_verify(self):
+        base = fake_parts()
+        Governor(base).generate(example_request(), FakePipeline())
+        with pytest.raises(LedgerError):
+            Governor(replace(base, log_key=FakeLedger().key)).generate(example_request(), FakePipeline())
+
     def test_no_detectors(self):
         with pytest.raises(ConfigurationError, match="no detector"):
             fake_parts(detectors=())
@@ -463,6 +487,33 @@ class TestRequests:
         assert pipeline.runs == 0
         assert kinds(parts) == ["failed"]
         assert last(parts, EntryKind.FAILED).body["step"] == "describe"
+
+    def test_a_number_cannot_hide_another(self):
+        parts = fake_parts()
+        with pytest.raises(RequestError, match="hide"):
+            Governor(parts).generate(example_request(parameters={"x_thousandths": 5, "x": 99.0}), FakePipeline())
+
+    def test_numbers_that_differ_below_a_thousandth_are_other_requests(self):
+        parts = fake_parts()
+        Governor(parts).generate(example_request(parameters={"guidance_scale": 7.0001}), FakePipeline())
+        with pytest.raises(ConflictError):
+            Governor(parts).generate(example_request(parameters={"guidance_scale": 7.0004}), FakePipeline())
+
+    def test_a_reason_that_quotes_the_request_does_not_reach_the_entry(self):
+        chatty = Reason("test.denied", "denied", "the prompt said: a red seven")
+        parts = fake_parts(policy=answering(Stage.ADMISSION, Outcome.DENY, chatty))
+        with pytest.raises(DeniedError):
+            Governor(parts).generate(example_request(), FakePipeline())
+        assert b"red seven" not in last(parts, EntryKind.DENIED).leaf()
+
+    def test_a_stopped_call_can_be_taken_up_again_from_its_record(self):
+        parts = fake_parts(policy=answering(Stage.ADMISSION, Outcome.REVIEW, DENIAL))
+        with pytest.raises(HeldError):
+            Governor(parts).generate(example_request(seeds=(9,)), FakePipeline())
+        body = last(parts, EntryKind.HELD).body
+        assert json.loads(parts.ledger.document(body["call"]))["seeds"] == ["9"]
+        assert json.loads(parts.ledger.document(body["model"])) == EXAMPLE_MODEL.as_json()
+        assert (body["purpose"], body["items"]) == ("marketing", 1)
 
     def test_a_call_that_is_no_request_is_recorded(self):
         parts = fake_parts()
@@ -580,7 +631,7 @@ class TestInterrupts:
         with pytest.raises(KeyboardInterrupt):
             Governor(parts).generate(example_request(), pipeline)
         entry = last(base, EntryKind.RELEASED)
-        recover(base.ledger, base.vault)
+        recover(base.ledger, base.vault, base.quarantine)
         assert digest(base.vault.get(entry.body["asset"]["digest"])) == entry.body["asset"]["digest"]
         assert base.vault.staged() == []
 
@@ -592,12 +643,55 @@ class TestInterrupts:
         assert any("could not be recorded" in note for note in caught.value.__notes__)
         assert kinds(base) == []
 
-    def test_a_request_id_that_cannot_be_freed_says_so(self):
+    def test_a_claim_that_cannot_be_ended_does_not_change_what_was_decided(self, caplog):
         base = fake_parts()
         parts = replace(base, ledger=FailingAt(base.ledger, "finish", LedgerError("locked")))
-        with pytest.raises(GenerationError) as caught:
-            Governor(parts).generate(example_request(), FakePipeline(error=GenerationError("broken")))
-        assert any("could not be freed" in note for note in caught.value.__notes__)
+        result = Governor(parts).generate(example_request(), FakePipeline())
+        assert result.items[0].verdict is Verdict.RELEASED
+        assert "could not be ended yet" in caplog.text
+        assert kinds(base) == ["intent", "released"]
+
+    @pytest.mark.parametrize("after", [False, True])
+    def test_one_while_the_claim_ends_leaves_the_record_as_it_was(self, after):
+        base, pipeline = fake_parts(), FakePipeline()
+        parts = replace(base, ledger=FailingAt(base.ledger, "finish", KeyboardInterrupt(), after=after))
+        with pytest.raises(KeyboardInterrupt):
+            Governor(parts).generate(example_request(), pipeline)
+        assert kinds(base) == ["intent", "released"]
+
+    def test_one_after_a_release_leaves_the_rest_failed_and_the_release_standing(self):
+        parts, pipeline, base = breaking("ledger", "append", 3, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            Governor(parts).generate(example_request(images=3), pipeline)
+        assert kinds(base) == ["intent", "released", "failed"]
+        again = Governor(base).generate(example_request(images=3), pipeline)
+        assert [item.verdict for item in again.items] == [Verdict.RELEASED, Verdict.FAILED, Verdict.FAILED]
+        assert pipeline.runs == 1
+
+    def test_a_second_one_while_the_failure_is_recorded_still_ends_the_claim(self):
+        base = fake_parts()
+        ledger = FailingAt(base.ledger, "append", KeyboardInterrupt())
+        parts = replace(base, ledger=ledger)
+        with pytest.raises(KeyboardInterrupt):
+            Governor(parts).generate(example_request(), FakePipeline(error=KeyboardInterrupt()))
+        assert base.ledger.open_claims() == 0
+
+    def test_one_that_comes_just_after_a_hold_is_durable_keeps_the_draft(self):
+        base = fake_parts(policy=answering(Stage.RELEASE, Outcome.REVIEW, DENIAL))
+        parts = replace(base, ledger=FailingAt(base.ledger, "append", KeyboardInterrupt(), nth=2, after=True))
+        with pytest.raises(KeyboardInterrupt):
+            Governor(parts).generate(example_request(), FakePipeline())
+        hold = last(base, EntryKind.HELD).body["hold"]
+        recover(base.ledger, base.vault, base.quarantine)
+        assert digest(base.quarantine.open(hold["id"])) == hold["digest"]
+
+    def test_a_vault_that_cannot_publish_yet_does_not_undo_a_release(self):
+        parts, pipeline, base = breaking("vault", "publish", 1, StorageError("full"))
+        (item,) = Governor(parts).generate(example_request(), pipeline).items
+        assert item.verdict is Verdict.RELEASED
+        assert kinds(base) == ["intent", "released"]
+        recover(base.ledger, base.vault, base.quarantine)
+        assert base.vault.get(item.asset.digest) == item.asset.content
 
 
 class Unwritable:
@@ -621,14 +715,24 @@ class TestRecovery:
         vault.put(item.asset.digest, item.asset.content)
         orphan = digest(b"orphan")
         vault.put(orphan, b"orphan")
-        assert recover(parts.ledger, vault) == []
+        assert recover(parts.ledger, vault, parts.quarantine) == []
         assert vault.get(item.asset.digest) == item.asset.content
         assert vault.staged() == []
 
+    def test_a_draft_that_was_sealed_and_never_recorded_is_destroyed(self):
+        parts = fake_parts(policy=answering(Stage.RELEASE, Outcome.REVIEW, DENIAL))
+        with pytest.raises(HeldError):
+            Governor(parts).generate(example_request(), FakePipeline())
+        parts.quarantine.seal("orphan", b"draft")
+        recover(parts.ledger, parts.vault, parts.quarantine)
+        assert list(parts.quarantine.holds()) == [last(parts, EntryKind.HELD).body["hold"]["id"]]
+
     def test_what_another_process_is_about_to_commit_is_left_alone(self):
         parts = fake_parts()
+        parts.quarantine.seal("theirs", b"draft")
         parts.ledger.begin("someone@example.org", "r", digest(b"facts"), "generation")
         orphan = digest(b"orphan")
         parts.vault.put(orphan, b"orphan")
-        recover(parts.ledger, parts.vault)
+        recover(parts.ledger, parts.vault, parts.quarantine)
         assert list(parts.vault.staged()) == [orphan]
+        assert list(parts.quarantine.holds()) == ["theirs"]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from governance.canonical import CanonicalError, canonical_bytes, digest
-from governance.errors import SigningError
+from governance.canonical import canonical_bytes, digest
+from governance.errors import CanonicalError, SigningError
 from governance.manifest import (
     ACTIONS_LABEL,
     CREATED_LABELS,

@@ -29,6 +29,7 @@ from governance_adapters.wiring import (
 )
 
 SAMPLE_SIDE = 512
+NO_TIME_STAMPS = "without a time-stamp authority (`tsa_url`) files turn INVALID when it expires"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Finding:
 
 
 def doctor(as_json: JsonFlag = False) -> None:
-    """Try every part - settings, keys, policy, detectors, watermark, ledger, vault - and say how to mend it."""
+    """Try every part - settings, keys, policy, detectors, watermark, signer, ledger, vault, model - and say how to mend it."""
     findings = examine()
     if as_json:
         print_json([{"part": f.part, "sound": f.sound, "detail": f.detail} for f in findings])
@@ -117,8 +118,12 @@ def _signer(settings: Settings) -> str:
     signer: C2paSigner = open_signer(settings)
     days = (signer.not_valid_after - datetime.now(UTC)).days
     if days < 0:
-        raise GovernanceError("The signing certificate has expired.", remedy="Renew it, or run `governance keys init`.")
-    return f"certificate valid for {days} more days" + (": renew it soon" if days < 30 else "")
+        raise GovernanceError(
+            "The signing certificate has expired.",
+            remedy="Have it renewed; for the development authority `governance keys renew` does that.",
+        )
+    then = "files are time-stamped and stay valid" if settings.tsa_url else NO_TIME_STAMPS
+    return f"certificate valid for {days} more days{': renew it soon' if days < 30 else ''}; {then}"
 
 
 def _ledger(settings: Settings) -> str:

@@ -41,7 +41,7 @@ def generate(
             pipe = govern(
                 open_model(model, dtype),
                 principal=principal,
-                roles=tuple(role or ()),
+                roles=tuple(role) if role else None,
                 purpose=purpose,
                 settings=settings,
                 governor=governor,

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from governance.canonical import Json
+from governance.errors import GovernanceError
 from governance.verification import Status, Verification
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
@@ -24,6 +25,16 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
 def print_json(value: Json) -> None:
     """One JSON document on standard output."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def error_json(error: GovernanceError, exit_code: int) -> dict[str, Json]:
+    """The document of a command that ends with `error`."""
+    return {"error": type(error).__name__, "message": one_line(str(error)), "exit_code": exit_code}
+
+
+def one_line(text: str) -> str:
+    """`text` on one line, whatever it quotes."""
+    return " ".join(text.split())
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

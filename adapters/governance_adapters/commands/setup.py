@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from governance.errors import ConfigurationError
 from governance.types import write_atomically
 from governance_adapters.commands.output import JsonFlag, err, out, print_fields, print_json
-from governance_adapters.marking.keys import KeyFolder, create_insecure_keys
+from governance_adapters.marking.keys import ROOTS, KeyFolder, create_insecure_keys
+from governance_adapters.marking.renewal import renew_insecure_credentials
 from governance_adapters.settings import TOML_FILE, Settings
-from governance_adapters.wiring import initialise
+from governance_adapters.wiring import initialise, trust_root_path
 
 keys_app = typer.Typer(no_args_is_help=True, help="The keys of this installation.")
 
@@ -35,10 +38,10 @@ def init(
     """
     settings = Settings.load()
     toml = Path(TOML_FILE)
+    content = to_toml({"principal": principal, "roles": [role], "purpose": purpose})
     made = [str(path) for path in initialise(settings)]
     if not toml.exists():
-        lines = (("principal", principal), ("roles", [role]), ("purpose", purpose))
-        write_atomically(toml, "".join(f"{name} = {json.dumps(value)}\n" for name, value in lines).encode())
+        write_atomically(toml, content)
         made.append(str(toml.absolute()))
     if as_json:
         print_json({"home": str(settings.home), "made": made})
@@ -51,12 +54,50 @@ def init(
     err.print(INSECURE_NOTICE, style="yellow", markup=False)
 
 
+def to_toml(values: Mapping[str, str | Sequence[str]]) -> bytes:
+    """Keys and values as TOML 1.0. Its basic strings and JSON's differ in two points: surrogate pairs, and DEL.
+
+    Raises:
+        ConfigurationError: a value is not text: bytes on the command line that are not UTF-8.
+    """
+    lines = (f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items())
+    try:
+        return "".join(lines).replace("\x7f", "\\u007f").encode()
+    except UnicodeEncodeError as error:
+        raise ConfigurationError("A setting is not UTF-8 text.", remedy="Give it in the terminal's encoding.") from error
+
+
 @keys_app.command("init")
 def keys_init(as_json: JsonFlag = False) -> None:
     """Make the INSECURE development authority and all other keys; refuses to replace existing ones."""
     settings = Settings.load()
     create_insecure_keys(settings.keys_path)
     _show(settings, as_json)
+    err.print(INSECURE_NOTICE, style="yellow", markup=False)
+
+
+@keys_app.command("renew")
+def keys_renew(as_json: JsonFlag = False) -> None:
+    """Make a new INSECURE development certificate; its root joins the old ones, and no other key changes.
+
+    Refused where somebody else issued the certificate in use.
+    """
+    settings = Settings.load()
+    if settings.certificate is not None or settings.private_key is not None:
+        raise ConfigurationError(
+            "`certificate` and `private_key` are set: the development authority does not sign here.",
+            remedy="Have their authority renew them.",
+        )
+    expires = renew_insecure_credentials(settings.keys_path)
+    fields = {"folder": str(settings.keys_path), "valid until": f"{expires:%Y-%m-%dT%H:%M:%SZ}"}
+    fields["C2PA root"] = str(settings.keys_path / ROOTS)
+    if as_json:
+        print_json({name.replace(" ", "_"): value for name, value in fields.items()})
+    else:
+        print_fields(fields)
+        out.print("Whoever verifies your files needs the new C2PA root beside the old one.")
+    if settings.trust_root is not None:
+        err.print(f"Add the new root to {settings.trust_root}: `trust_root` names it.", style="yellow", markup=False)
     err.print(INSECURE_NOTICE, style="yellow", markup=False)
 
 
@@ -74,7 +115,7 @@ def _show(settings: Settings, as_json: bool) -> None:
     fields = {
         "folder": str(settings.keys_path),
         "log key": str(keys.log.key),
-        "C2PA root": str(settings.trust_root or settings.keys_path / "c2pa-roots.pem"),
+        "C2PA root": str(trust_root_path(settings)),
         "watermark key id": keys.mark.key_id,
         "authority": "INSECURE development authority" if keys.insecure else "your own",
     }

@@ -2,20 +2,62 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+from rich.text import Text
 
+from governance.canonical import Json, digest
+from governance.checkpoint import LogKey
 from governance.errors import ConfigurationError, GovernanceError, ProofError, StorageError
 from governance.types import Receipt, receipt_path
 from governance.verification import Verifier
-from governance_adapters.commands.output import JsonFlag, err, out, print_json, print_verification
-from governance_adapters.settings import Settings
-from governance_adapters.wiring import open_verifier, outside_verifier
+from governance_adapters.commands.output import JsonFlag, err, error_json, out, print_json, print_verification
+from governance_adapters.marking.keys import KeyFolder
+from governance_adapters.settings import TOML_FILE, Settings
+from governance_adapters.wiring import open_verifier, outside_verifier, trust_root_path
 
 CANNOT_CHECK = 2
 MAX_FILE_BYTES = 256 * 1024 * 1024
+
+AUTHORITIES: Final = frozenset({"home", "ledger", "keys", "trust_root", "tsa_root"})
+"""The settings that decide whom `verify` believes."""
+FROM_FOLDER: Final = f"{TOML_FILE} in this folder"
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """On whose word a file was judged: whoever chose these, chose the answers. `from_folder` are settings' names."""
+
+    home: Path | None
+    ledger: Path | None
+    log_key: LogKey
+    root: Path
+    settings: str
+    from_folder: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Json]:
+        """For programs."""
+        return {
+            "home": None if self.home is None else str(self.home),
+            "ledger": None if self.ledger is None else str(self.ledger),
+            "log_key": {"name": self.log_key.name, "id": self.log_key.id.hex()},
+            "c2pa_root": {"file": str(self.root), "sha256": digest(read_file(self.root))},
+            "settings": self.settings,
+        }
+
+    def print(self) -> None:
+        """Say it in one line, and in another that the folder chose it."""
+        place = "no installation" if self.home is None else f"home {self.home}, ledger {self.ledger}"
+        key = f"log key {self.log_key.name}+{self.log_key.id.hex()}"
+        root = f"C2PA root {self.root} (SHA-256 {digest(read_file(self.root))})"
+        if self.from_folder:
+            names = ", ".join(self.from_folder)
+            warning = f"{FROM_FOLDER} chose: {names}. Whoever wrote that file decides what holds here."
+            out.print(Text(f"  {warning}", style="yellow"))
+        out.print(Text("  judged by       ", style="bold").append(f"{place}, {key}, {root}", style="not bold"))
 
 
 def verify(
@@ -31,23 +73,26 @@ def verify(
 ) -> None:
     """Say line by line whether manifest, watermark, attribution, entry and inclusion proof of FILE hold.
 
-    Exit code 0: all hold. 1: something fails. 2: something could not be checked.
+    The last line says by which installation or keys it was judged. Exit code 0: all hold. 1: something fails. 2:
+    something could not be checked.
     """
     try:
-        verifier = _verifier(root, log_key)
+        verifier, authority = _verifier(root, log_key)
         content = read_file(file)
         verification = verifier.verify(content, _receipt(file, receipt))
+        judged_by = authority.as_json()
     except ProofError as error:
         err.print(f"{file}: {error}", markup=False, style="red")
-        raise typer.Exit(1) from error
+        raise _ended(file, error, 1, as_json) from error
     except GovernanceError as error:
         err.print(f"could not check {file}: {error}", markup=False, style="yellow")
-        raise typer.Exit(CANNOT_CHECK) from error
+        raise _ended(file, error, CANNOT_CHECK, as_json) from error
     if as_json:
-        print_json({"file": str(file), **verification.as_json()})
+        print_json({"file": str(file), **verification.as_json(), "judged_by": judged_by})
     else:
         out.print(str(file), markup=False, style="bold")
         print_verification(verification)
+        authority.print()
     raise typer.Exit(verification.exit_code)
 
 
@@ -67,16 +112,37 @@ def read_file(path: Path) -> bytes:
         raise StorageError(f"{path} cannot be read: {error.strerror or error}.", remedy="Check the path.") from error
 
 
-def _verifier(root: Path | None, log_key: str | None) -> Verifier:
+def _ended(file: Path, error: GovernanceError, code: int, as_json: bool) -> typer.Exit:
+    if as_json:
+        print_json({"file": str(file), **error_json(error, code)})
+    return typer.Exit(code)
+
+
+def _verifier(root: Path | None, log_key: str | None) -> tuple[Verifier, Authority]:
     if root is None and log_key is None:
-        return open_verifier(Settings.load())
+        return _of_installation(Settings.load())
     if root is None or log_key is None:
         raise ConfigurationError(
             "A stranger verifies with both the C2PA root and the log key.", remedy="Give --root and --log-key."
         )
     key_file = Path(log_key)
     text = read_file(key_file).decode("utf-8", "replace") if key_file.is_file() else log_key
-    return outside_verifier(root, text.strip())
+    authority = Authority(None, None, LogKey.parse(text), root, "the command line")
+    return outside_verifier(root, authority.log_key), authority
+
+
+def _of_installation(settings: Settings) -> tuple[Verifier, Authority]:
+    verifier = open_verifier(settings)
+    chosen = tuple(sorted(AUTHORITIES & Settings.from_folder()))
+    authority = Authority(
+        settings.home,
+        settings.ledger_path,
+        KeyFolder(settings.keys_path).log_public(),
+        trust_root_path(settings),
+        FROM_FOLDER if chosen else "the environment and the defaults",
+        chosen,
+    )
+    return verifier, authority
 
 
 def _receipt(file: Path, given: Path | None) -> Receipt | None:

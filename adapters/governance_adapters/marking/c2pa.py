@@ -15,8 +15,8 @@ from typing import Any
 
 import c2pa
 
-from governance.canonical import CanonicalError, Json, canonical_bytes
-from governance.errors import SigningError
+from governance.canonical import Json, canonical_bytes
+from governance.errors import CanonicalError, SigningError
 from governance.manifest import provenance_of
 from governance.ports import ManifestReport, ManifestState, SignedContent
 from governance_adapters.marking.authority import warn_insecure

@@ -28,7 +28,7 @@ CLAIM_USAGES: Final = ("1.3.6.1.5.5.7.3.4", "1.3.6.1.5.5.7.3.36", "1.3.6.1.4.1.6
 """Extended key usages that make a claim signer: emailProtection, documentSigning, C2PA claim signing."""
 
 KEY_REMEDY: Final = (
-    "Pass the certificate chain, leaf first, and the leaf's key; `governance keys init` makes a set for trials."
+    "Pass the certificate chain, leaf first, and the leaf's key; `governance keys renew` makes a pair for trials."
 )
 
 # anyExtendedKeyUsage, OCSPSigning, timeStamping: c2pa-rs 0.91 lets the last two sign claims, other readers do not.
@@ -137,7 +137,8 @@ def check_validity(certificates: Sequence[x509.Certificate], now: datetime) -> N
         if now > certificate.not_valid_after_utc:
             raise SigningError(
                 f"The certificate `{name}` expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC.",
-                remedy="Renew it and replace the chain; a time-stamp authority keeps earlier files valid.",
+                remedy="Renew it and replace the chain (`governance keys renew` does that for the development authority); "
+                "a time-stamp authority keeps earlier files valid.",
             )
         if now < certificate.not_valid_before_utc:
             raise SigningError(

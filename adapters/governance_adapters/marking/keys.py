@@ -36,15 +36,34 @@ from governance_adapters.marking.credentials import PemCredentials
 
 SECRET_BYTES: Final = 32
 
-_ROOTS: Final = "c2pa-roots.pem"
-_CHAIN: Final = "c2pa-chain.pem"
-_CLAIM_KEY: Final = "c2pa-key.pem"
+ROOTS: Final = "c2pa-roots.pem"
+CHAIN: Final = "c2pa-chain.pem"
+CLAIM_KEY: Final = "c2pa-key.pem"
 _TSA_ROOTS: Final = "tsa-roots.pem"
 _LOG_KEY: Final = "log-key.pem"
 _LOG_PUBLIC: Final = "log-key.pub"
 _WATERMARK: Final = "watermark-key.hex"
 _QUARANTINE: Final = "quarantine-key.hex"
-_INIT: Final = "Run `governance keys init` for a new set, or restore the folder from its backup."
+
+_RENEW: Final = "for the development authority `governance keys renew` makes a new certificate and key"
+_WITHOUT_BACKUP: Final = {
+    ROOTS: "remove it, and `governance keys renew` begins a new one for the development authority: what earlier roots "
+    "signed then reads as untrusted here",
+    CHAIN: _RENEW,
+    CLAIM_KEY: _RENEW,
+    _TSA_ROOTS: "remove it: time stamps then count only where `tsa_root` names their roots",
+    _LOG_KEY: "what is recorded stays provable, but nothing can be added to this ledger: set GOVERNANCE_HOME to a new "
+    "folder and run `governance init` for a new log",
+    _LOG_PUBLIC: "whoever verifies your receipts has a copy: put it here",
+    _WATERMARK: "the marks of files released so far cannot be read any more: `openssl rand -hex 32` in its place "
+    "begins anew",
+    _QUARANTINE: "the drafts held so far cannot be opened any more: `openssl rand -hex 32` in its place begins anew",
+}
+"""What is lost with each file, and how to go on."""
+_NO_FOLDER: Final = (
+    "For a new installation run `governance keys init`; where there is a ledger, restore the folder from its backup, "
+    "because other keys do not open it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +95,12 @@ class KeyFolder:
             identity = credentials.identify()
             trust.path(identity.chain)
         except SigningError as error:
-            raise ConfigurationError(f"The C2PA keys in {self.path} do not fit: {error}", remedy=_INIT) from error
+            raise ConfigurationError(f"The C2PA keys in {self.path} do not fit: {error}", remedy=_remedy(CHAIN)) from error
         return Keys(credentials, trust, self.log(), self.mark(), self.quarantine(), identity.insecure)
 
     def credentials(self) -> PemCredentials:
         """The chain and key that sign C2PA claims; checked when a signer is built from them."""
-        return PemCredentials(self._read(_CHAIN), self._read(_CLAIM_KEY))
+        return PemCredentials(self._read(CHAIN), self._read(CLAIM_KEY))
 
     def trust(self) -> TrustRoots:
         """The roots that are trusted for C2PA claims and time-stamps.
@@ -91,9 +110,9 @@ class KeyFolder:
         """
         stamps = self._read(_TSA_ROOTS) if (self.path / _TSA_ROOTS).exists() else None
         try:
-            return TrustRoots(self._read(_ROOTS), stamps)
+            return TrustRoots(self._read(ROOTS), stamps)
         except SigningError as error:
-            raise ConfigurationError(f"The trust roots in {self.path} are garbled: {error}", remedy=_INIT) from error
+            raise ConfigurationError(f"The trust roots in {self.path} are garbled: {error}", remedy=_remedy(ROOTS)) from error
 
     def log(self) -> LogSigner:
         """The key that signs the ledger's checkpoints; its name is the log's origin.
@@ -110,7 +129,9 @@ class KeyFolder:
             raise self._garbled(_LOG_KEY, "an Ed25519 key")
         signer = LogSigner(public.name, private)
         if signer.key != public:
-            raise ConfigurationError(f"{_LOG_KEY} and {_LOG_PUBLIC} in {self.path} are not a pair.", remedy=_INIT)
+            raise ConfigurationError(
+                f"{_LOG_KEY} and {_LOG_PUBLIC} in {self.path} are not a pair.", remedy=_remedy(_LOG_KEY)
+            )
         return signer
 
     def log_public(self) -> LogKey:
@@ -153,10 +174,12 @@ class KeyFolder:
         file = self.path / name
         try:
             for item in (self.path, file):
-                _check_private(item)
+                check_private(item)
             return file.read_bytes()
         except FileNotFoundError as error:
-            raise ConfigurationError(f"There is no {name} in {self.path}.", remedy=_INIT) from error
+            if not self.path.exists():
+                raise ConfigurationError(f"There is no key folder {self.path}.", remedy=_NO_FOLDER) from error
+            raise ConfigurationError(f"There is no {name} in {self.path}.", remedy=_remedy(name)) from error
         except OSError as error:
             raise ConfigurationError(
                 f"{file} cannot be read: {error.strerror or error}.",
@@ -164,7 +187,7 @@ class KeyFolder:
             ) from error
 
     def _garbled(self, name: str, expected: str) -> ConfigurationError:
-        return ConfigurationError(f"{self.path / name} is not {expected}.", remedy=_INIT)
+        return ConfigurationError(f"{self.path / name} is not {expected}.", remedy=_remedy(name))
 
 
 def create_insecure_keys(folder: Path, *, log_name: str | None = None) -> Keys:
@@ -188,9 +211,9 @@ def create_insecure_keys(folder: Path, *, log_name: str | None = None) -> Keys:
     _write_folder(
         folder,
         {
-            _ROOTS: certificates.root,
-            _CHAIN: certificates.chain,
-            _CLAIM_KEY: certificates.private_key,
+            ROOTS: certificates.root,
+            CHAIN: certificates.chain,
+            CLAIM_KEY: certificates.private_key,
             _LOG_KEY: private,
             _LOG_PUBLIC: f"{log.key}\n".encode(),
             _WATERMARK: f"{secrets.token_hex(SECRET_BYTES)}\n".encode(),
@@ -212,10 +235,10 @@ def _write_folder(folder: Path, files: dict[str, bytes]) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))  # mode 0700
         for name, content in files.items():
-            _write_private(temporary / name, content)
+            write_private(temporary / name, content)
         # Replaces at most an empty folder: one that was filled in between makes this fail, and stays as it is.
         temporary.rename(folder)
-        _flush_folder(folder.parent)
+        flush_folder(folder.parent)
     except OSError as error:
         raise ConfigurationError(
             f"The key folder {folder} cannot be made: {error.strerror or error}.",
@@ -226,7 +249,8 @@ def _write_folder(folder: Path, files: dict[str, bytes]) -> None:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _write_private(file: Path, content: bytes) -> None:
+def write_private(file: Path, content: bytes) -> None:
+    """Write a new file of mode 0600 durably; OSError if that cannot be done, or there is one."""
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(content)
@@ -234,7 +258,8 @@ def _write_private(file: Path, content: bytes) -> None:
         os.fsync(stream.fileno())
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Make renames in `folder` durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -242,7 +267,12 @@ def _flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _check_private(item: Path) -> None:
+def _remedy(name: str) -> str:
+    return f"Restore it from its backup. Without one: {_WITHOUT_BACKUP[name]}."
+
+
+def check_private(item: Path) -> None:
+    """Refuse what other users may read or write."""
     mode = stat.S_IMODE(item.stat().st_mode)
     if mode & 0o077:
         raise ConfigurationError(

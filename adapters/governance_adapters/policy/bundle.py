@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from governance.canonical import CanonicalError, Digest, Json, canonical_bytes, canonical_digest, digest
-from governance.errors import ConfigurationError, PolicyError
+from governance.canonical import Digest, Json, canonical_bytes, canonical_digest, digest
+from governance.errors import CanonicalError, ConfigurationError, PolicyError
 from governance.normalise import NORMALISER_VERSION, is_term, normalise
 from governance.types import ModelFacts, Stage, write_atomically
 from governance_adapters.policy.schemas import Schemas

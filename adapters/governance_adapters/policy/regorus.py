@@ -17,8 +17,8 @@ from typing import Any, TypeAlias
 
 import regorus
 
-from governance.canonical import MAX_SAFE_INTEGER, CanonicalError, Digest, Json, canonical_bytes
-from governance.errors import ConfigurationError, PolicyError
+from governance.canonical import MAX_SAFE_INTEGER, Digest, Json, canonical_bytes
+from governance.errors import CanonicalError, ConfigurationError, PolicyError
 from governance.types import Decision, Outcome, Reason, Stage, new_id
 from governance_adapters.policy.bundle import Bundle, input_schema
 
@@ -197,7 +197,7 @@ def _work(policies: Mapping[str, str], data: str, jobs: _Jobs) -> None:
             answer = engine.eval_rule_as_json(query)
         except BaseException as error:  # noqa: BLE001  a panic of the vendor's is no Exception; no answer is an error
             engine = None
-            reply.put(_translated(error))
+            reply.put(_translated(error, query))
         else:
             reply.put(answer)
         del job, content, reply
@@ -209,6 +209,9 @@ def _compiled(policies: Mapping[str, str], data: str) -> Any:
     for path, text in policies.items():
         engine.add_policy(path, text)
     engine.add_data_json(data)
+    # Regorus resolves names where it evaluates, and a decision on `{}` stops early: evaluate every rule once.
+    engine.set_input_json("{}")
+    engine.eval_query_as_json("data.governance")
     return engine
 
 

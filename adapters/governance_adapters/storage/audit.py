@@ -13,12 +13,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, func, select
 
-from governance.canonical import CanonicalError, Digest, commitment, digest
+from governance.canonical import Digest, commitment, digest
 from governance.checkpoint import LogKey
-from governance.errors import ProofError
+from governance.errors import CanonicalError, ProofError
 from governance.merkle import HASH_BYTES, TILE_WIDTH, leaf_hash
-from governance.records import asset_digest, asset_id, document_digests, field_commitments, mark_named
-from governance.types import Entry
+from governance.records import asset_digest, asset_id, document_digests, field_commitments, intent_named, mark_named
+from governance.types import Entry, EntryKind
 from governance_adapters.storage.audit_tree import TreeAudit
 from governance_adapters.storage.tables import DOCUMENT, ENTRY, MARK, PERSONAL_FIELD
 
@@ -102,9 +102,28 @@ class Audit:
             yield from self._fields(name, entry, fields.get(entry.id, ()))
             if (released := asset_digest(entry)) is not None:
                 yield from self._marks(name, entry, marks.get(released, ()))
+        yield from self._intents(entries)
         kept = select(DOCUMENT.c.digest).where(DOCUMENT.c.digest.in_(list(named)))
         for missing in sorted(named.keys() - set(self._connection.execute(kept).scalars())):
             yield f"{named[missing]}: document {missing} is missing."
+
+    def _intents(self, entries: Sequence[tuple[str, Entry]]) -> Iterator[str]:
+        """An intent that an entry names must stand before it, in the same generation, with that leaf."""
+        named = {entry.id: pair for _, entry in entries if (pair := intent_named(entry)) is not None}
+        wanted = {intent_id for intent_id, _ in named.values()} | named.keys()
+        rows = select(ENTRY.c.id, ENTRY.c.seq, ENTRY.c.kind, ENTRY.c.subject, ENTRY.c.leaf).where(
+            ENTRY.c.id.in_(list(wanted))
+        )
+        found = {row.id: row for row in self._connection.execute(rows)}
+        for name, entry in entries:
+            if entry.id not in named:
+                continue
+            (intent_id, leaf), own = named[entry.id], found.get(entry.id)
+            intent = found.get(intent_id)
+            if intent is None or intent.kind != EntryKind.INTENT or intent.subject != entry.subject:
+                yield f"{name}: it names the intent {intent_id}, which its generation does not have."
+            elif leaf_hash(intent.leaf).hex() != leaf or own is None or intent.seq >= own.seq:
+                yield f"{name}: the intent {intent_id} is not the entry before it that it names."
 
     def _fields(self, name: str, entry: Entry, rows: Sequence[Row[Any]]) -> Iterator[str]:
         commitments = field_commitments(entry)

@@ -157,14 +157,16 @@ def create_file(path: Path) -> None:
         ) from error
 
 
-def upgrade_schema(connection: Connection, path: Path) -> None:
-    """Bring the schema up to this code's, inside the caller's transaction. A new file gets all of it.
+def upgrade_schema(connection: Connection, path: Path, *, create: bool = True) -> None:
+    """Bring the schema up to this code's, inside the caller's transaction. With `create` an empty file gets all of it.
 
     Raises:
         LedgerTooNewError: the schema is newer than this code.
-        LedgerError: the file is some other program's database.
+        LedgerError: the file is some other program's database, or empty and not to be filled.
     """
     found = _revision(connection, path)
+    if not found and not create:
+        raise _empty(path)
     if found == SCHEMA_REVISION:
         return
     # Imported where used: a ledger that is up to date, the common case, opens without it.
@@ -193,7 +195,7 @@ def check_schema(connection: Connection, path: Path) -> None:
     """
     found = _revision(connection, path)
     if not found:
-        raise LedgerError(f"The ledger {path} is empty.", remedy="Name another file, or run `governance init`.")
+        raise _empty(path)
     if found != SCHEMA_REVISION:
         raise _too_new(path, found)
 
@@ -208,6 +210,13 @@ def _revision(connection: Connection, path: Path) -> str:
             f"{path} is a database, but not a ledger.", remedy="Name the ledger's file, or a file that does not exist."
         )
     return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one_or_none())
+
+
+def _empty(path: Path) -> LedgerError:
+    return LedgerError(
+        f"The ledger {path} is empty.",
+        remedy="Restore it from a backup; if it never held anything, remove it and run `governance init`.",
+    )
 
 
 def _too_new(path: Path, revision: str) -> LedgerTooNewError:

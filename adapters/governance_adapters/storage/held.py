@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from governance.checkpoint import LogSigner
 from governance.errors import LedgerError
 from governance_adapters.storage.database import Database
-from governance_adapters.storage.owners import Owner
+from governance_adapters.storage.owners import FOLDER_SUFFIX, Owner
 from governance_adapters.storage.tree import Log
 from governance_adapters.storage.writer import Writer
 
@@ -20,7 +20,7 @@ class Held:
     def __init__(self, database: Database, signer: LogSigner | None) -> None:
         self.pid = os.getpid()
         self.database = database
-        self.owners = database.path.with_name(database.path.name + ".owners")
+        self.owners = database.path.with_name(database.path.name + FOLDER_SUFFIX)
         self.marks: dict[tuple[str, str], Iterator[int]] = {}
         self.running: set[str] = set()
         """Generations whose claims this ledger began and nobody has ended, whether or not that could be written."""

@@ -77,7 +77,7 @@ class SqliteLedger:
         ledger = cls(target, signer, signer.key, busy_timeout_s)
         try:
             with ledger._held().database.writing() as connection:
-                upgrade_schema(connection, target)
+                upgrade_schema(connection, target, create=create)
                 Log(signer).start(connection)
         except (SQLAlchemyError, sqlite3.Error) as error:
             ledger.close()

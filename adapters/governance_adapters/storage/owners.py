@@ -13,6 +13,8 @@ from pathlib import Path
 from governance.errors import LedgerError
 from governance.types import new_id
 
+FOLDER_SUFFIX = ".owners"
+"""What the folder of the lock files has behind the database's name. It stays: a ledger was at work here."""
 _SUFFIX = ".lock"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -101,6 +101,15 @@ class FileQuarantine:
             for path in (key, sealed):
                 path.unlink(missing_ok=True)
                 sync_folder(self._folder)
+
+    def holds(self) -> Sequence[str]:
+        """See `Quarantine.holds`.
+
+        Raises:
+            StorageError: the folder cannot be read.
+        """
+        with _told(self._folder):
+            return sorted({path.stem for path in self._folder.iterdir() if path.suffix in (".sealed", ".key")})
 
     def _paths(self, hold_id: str) -> tuple[Path, Path]:
         if not _HOLD.fullmatch(hold_id):

@@ -14,15 +14,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
+from governance.agreement import disagreement, is_marked
 from governance.attribution import Grade, attribute
-from governance.canonical import Json, digest
+from governance.bodies import decision_of
+from governance.canonical import Digest, Json, digest
 from governance.checkpoint import LogKey, verify_receipt
 from governance.errors import GovernanceError, ProofError
 from governance.ports import Encoder, Fingerprinter, Ledger, ManifestReader, ManifestReport, ManifestState, Watermarker
 from governance.records import asset_digest
-from governance.types import Entry, EntryKind, Pixels, Receipt
+from governance.types import Entry, Pixels, Receipt
 from governance.watermark import MarkKey
 
 
@@ -105,10 +106,14 @@ class Verifier:
         attribution, attributed = self._attribution(watermark, mark)
         entry_check, entry = self._entry(content, receipt, report, attributed)
         proof = self._proof(entry_check, entry, receipt)
-        if entry_check.status is Status.HOLDS and entry is not None and entry.body.get("watermark") is None:
-            unmarked = "policy dropped the watermark for this file; its record says so"
-            watermark = Check(watermark.name, Status.NOT_CHECKED, unmarked)
-            attribution = Check(attribution.name, Status.NOT_CHECKED, unmarked)
+        if entry_check.status is Status.HOLDS and entry is not None:
+            if not is_marked(entry):
+                unmarked = "policy dropped the watermark for this file; its record says so"
+                watermark = Check(watermark.name, Status.NOT_CHECKED, unmarked)
+                attribution = Check(attribution.name, Status.NOT_CHECKED, unmarked)
+            elif attributed is not None and attributed.id != entry.id:
+                detail = f"the mark leads to entry {attributed.id}, these bytes to {entry.id}"
+                attribution = Check(attribution.name, Status.FAILS, detail)
         return Verification((manifest, watermark, attribution, entry_check, proof), entry)
 
     def _manifest(self, content: bytes) -> tuple[Check, ManifestReport | None]:
@@ -181,53 +186,44 @@ class Verifier:
     ) -> tuple[Check, Entry | None]:
         if self._ledger is None and receipt is None:
             return Check("entry", Status.UNCHECKED, "there is neither a ledger nor a receipt"), None
-        content_digest = digest(content)
         try:
-            entry = self._ledger.find_asset(content_digest) if self._ledger else None
-            if entry is None and receipt is not None and asset_digest(receipt.entry) == content_digest:
-                entry = receipt.entry
-        except ProofError as error:
-            return Check("entry", Status.FAILS, str(error)), None
+            entry = self._recording(digest(content), receipt)
         except GovernanceError as error:
-            return Check("entry", Status.UNCHECKED, str(error)), None
+            status = Status.FAILS if isinstance(error, ProofError) else Status.UNCHECKED
+            return Check("entry", status, str(error)), None
         if entry is None and attributed is not None:
             problem = f"the picture is recorded in {attributed.id}, but as other bytes than these"
             return Check("entry", Status.FAILS, problem), attributed
-        problem = "no entry records these bytes as released" if entry is None else _mismatch(entry, report)
-        if entry is None or problem:
+        if entry is None:
+            return Check("entry", Status.FAILS, "no entry records these bytes as released"), None
+        if problem := self._problem(entry, report):
             return Check("entry", Status.FAILS, problem), entry
         return Check("entry", Status.HOLDS, f"{entry.id}: released {entry.time}, generation {entry.subject}"), entry
+
+    def _recording(self, content_digest: Digest, receipt: Receipt | None) -> Entry | None:
+        """The entry that records these bytes, in the ledger or in the receipt."""
+        entry = self._ledger.find_asset(content_digest) if self._ledger else None
+        if entry is None and receipt is not None and asset_digest(receipt.entry) == content_digest:
+            return receipt.entry
+        return entry
+
+    def _problem(self, entry: Entry, report: ManifestReport | None) -> str:
+        try:
+            return disagreement(entry, decision_of(entry, ()), report, self._log_key.name)
+        except ProofError as error:
+            return str(error)
 
     def _proof(self, entry_check: Check, entry: Entry | None, receipt: Receipt | None) -> Check:
         name = "inclusion proof"
         if entry is None:
             return Check(name, entry_check.status, "there is no entry to prove")
         try:
-            if receipt is None or receipt.entry != entry:
-                assert self._ledger is not None  # without a ledger, the entry came out of the receipt
+            if receipt is None and self._ledger is not None:
                 receipt = self._ledger.receipt(entry.id)
-            verify_receipt(receipt, self._log_key)
+            if receipt is None or verify_receipt(receipt, self._log_key) != entry:
+                return Check(name, Status.FAILS, "the receipt is one for another entry than this file's")
         except ProofError as error:
             return Check(name, Status.FAILS, str(error))
         except GovernanceError as error:
             return Check(name, Status.UNCHECKED, str(error))
         return Check(name, Status.HOLDS, f"leaf {receipt.index} of {receipt.tree_size} in {self._log_key.name}")
-
-
-def _mismatch(entry: Entry, report: ManifestReport | None) -> str:
-    """Why the manifest and the entry do not speak of the same file, if they do not."""
-    if entry.kind is not EntryKind.RELEASED:
-        return f"entry {entry.id} records no release"
-    if report is None or report.provenance is None:
-        return ""
-    body: Any = entry.body
-    provenance: Any = report.provenance
-    try:
-        same = (
-            provenance["asset"] == body["asset"]["id"]
-            and provenance["intent"]["entry"] == body["intent"]["id"]
-            and provenance["intent"]["leaf"] == body["intent"]["leaf"]
-        )
-    except (KeyError, TypeError):
-        return f"entry {entry.id} or the manifest does not have the shape of this version"
-    return "" if same else f"the manifest names another record than entry {entry.id}"

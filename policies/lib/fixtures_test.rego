@@ -21,6 +21,7 @@ admission := {
 			"normalised": "a red seven",
 			"ngrams": ["a", "red", "seven", "a red", "red seven", "a red seven"],
 			"length": 11,
+			"position": 0,
 		},
 		{
 			"kind": "negative",
@@ -29,6 +30,7 @@ admission := {
 			"normalised": "blurry",
 			"ngrams": ["blurry"],
 			"length": 6,
+			"position": 0,
 		},
 	],
 	"normaliser": "1",

@@ -107,7 +107,7 @@ _prompts_proven if {
 		text(prompt.parameter)
 		is_string(prompt.text)
 		is_string(prompt.normalised)
-		wholes([prompt.length], 0)
+		wholes([prompt.length, prompt.position], 0)
 		texts(prompt.ngrams)
 	}
 }

@@ -168,6 +168,21 @@ def shell(scene, tmp_path):
     )
 
 
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A tiny pipeline of random weights, saved."""
+    folder = tmp_path_factory.mktemp("model")
+    stable_diffusion(folder, side=256).save_pretrained(folder / "saved")
+    return folder / "saved"
+
+
+@pytest.fixture(scope="module")
+def nursery():
+    """Where processes start at once."""
+    with Nursery() as opened:
+        yield opened
+
+
 class TestRequests:
     @pytest.mark.parametrize(
         ("changes", "error"),
@@ -203,12 +218,6 @@ class TestRequests:
 
 
 class TestWeights:
-    @pytest.fixture(scope="class")
-    def model(self, tmp_path_factory):
-        folder = tmp_path_factory.mktemp("model")
-        stable_diffusion(folder, side=256).save_pretrained(folder / "saved")
-        return folder / "saved"
-
     @pytest.fixture
     def bomb(self, tmp_path):
         """A pickle that leaves a file behind when it is loaded, and that file."""
@@ -590,12 +599,34 @@ class TestDisk:
         scene.works_again()
 
 
-class TestInterrupts:
-    @pytest.fixture(scope="class")
-    def nursery(self):
-        with Nursery() as opened:
-            yield opened
+class Refusing:
+    """A ledger that refuses some of its appends, by their number, as one does whose disk is full for a while."""
 
+    def __init__(self, ledger, *numbers):
+        self._ledger, self._numbers, self._appends = ledger, numbers, 0
+
+    def __getattr__(self, name):
+        return getattr(self._ledger, name)
+
+    def append(self, record):
+        self._appends += 1
+        if self._appends in self._numbers:
+            raise LedgerError("The disk is full.", remedy="Make room.")
+        return self._ledger.append(record)
+
+
+@pytest.mark.parametrize("refused", [(2, 3), (2, 3, 4)])
+def test_a_failure_that_could_not_be_recorded_leaves_no_intent_open(scene, refused):
+    with scene.open() as opened:
+        governor = changed(opened, ledger=Refusing(opened.parts.ledger, *refused))
+        with pytest.raises(LedgerError) as caught:
+            governor.generate(broken_request(), FakePipeline())
+        assert any("could not be recorded" in note for note in caught.value.__notes__)
+    counts = scene.works_again()
+    assert counts["abandoned"] == 1
+
+
+class TestInterrupts:
     def test_at_every_step(self, scene, nursery, tmp_path):
         diary, output = Diary(tmp_path / "diary"), tmp_path / "output"
         target = "support.line_work:interrupted_at_every_step"

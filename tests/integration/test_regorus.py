@@ -172,7 +172,7 @@ def test_a_policy_that_does_not_compile_names_file_and_line(tmp_path: Path, rego
 
 
 def test_a_bundle_without_a_decision_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PolicyError, match="no rule `decision`"):
+    with pytest.raises(PolicyError, match="no rule data"):
         engine_of(tmp_path, "release/release.rego", "package governance.release\n\nallow := true\n")
 
 

@@ -151,11 +151,6 @@ class TestManifest:
     @pytest.mark.parametrize(
         ("answer", "status", "said"),
         [
-            (
-                ManifestReport(ManifestState.TRUSTED, signer="Example", signed_at="2026-11-01T12:00:00Z"),
-                HOLDS,
-                "at 2026",
-            ),
             (ManifestReport(ManifestState.MISSING), FAILS, "That alone proves nothing"),
             (
                 ManifestReport(ManifestState.UNTRUSTED, problems=("signingCredential.untrusted",)),
@@ -173,6 +168,36 @@ class TestManifest:
         assert statuses(verification) == (status, HOLDS, HOLDS, HOLDS, HOLDS)
         assert said in detail(verification, "manifest")
         assert verification.exit_code == {HOLDS: 0, FAILS: 1, UNCHECKED: 2}[status]
+
+    def test_signer_and_time_are_said(self):
+        parts, asset = released()
+        own = parts.signer.read(asset.content)
+        report = replace(own, signer="Example", signed_at="2026-11-01T12:00:00Z")
+        verification = verifier(parts, reader=Reader(report)).verify(asset.content)
+        assert statuses(verification) == (HOLDS,) * 5
+        assert "Example at 2026-11-01" in detail(verification, "manifest")
+
+    def test_a_trusted_manifest_that_says_nothing_of_a_record(self):
+        parts, asset = released()
+        report = ManifestReport(ManifestState.TRUSTED, signer="Example")
+        verification = verifier(parts, reader=Reader(report)).verify(asset.content)
+        assert statuses(verification) == (HOLDS, HOLDS, HOLDS, FAILS, HOLDS)
+        assert "not one of ours" in detail(verification, "entry")
+
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            ({"policy": {"bundle_revision": "0" * 64, "decision_ids": ["another"]}}, "other decisions"),
+            ({"version": 2}, "not one of ours"),
+        ],
+    )
+    def test_a_manifest_of_other_decisions(self, change, said):
+        parts, asset = released()
+        own = parts.signer.read(asset.content)
+        report = replace(own, provenance={**own.provenance, **change})
+        verification = verifier(parts, reader=Reader(report)).verify(asset.content)
+        assert verification.exit_code == 1
+        assert said in detail(verification, "entry")
 
     def test_a_manifest_of_another_record(self):
         parts, asset = released()
@@ -320,7 +345,14 @@ class TestEntryAndProof:
         parts, asset = released()
         stranger = LogSigner.generate("log.example.org/stranger").key
         verification = outsider(parts, log_key=stranger).verify(asset.content, asset.receipt)
-        assert statuses(verification) == (HOLDS, NOT_CHECKED, NOT_CHECKED, HOLDS, FAILS)
+        assert statuses(verification) == (HOLDS, NOT_CHECKED, NOT_CHECKED, FAILS, FAILS)
+
+    def test_a_receipt_of_another_file_fails_even_where_the_ledger_knows_better(self):
+        parts, asset = released()
+        _, other = released(parts, id="another")
+        verification = verifier(parts).verify(asset.content, other.receipt)
+        assert statuses(verification) == (HOLDS, HOLDS, HOLDS, HOLDS, FAILS)
+        assert "another entry" in detail(verification, "inclusion proof")
 
     def test_another_key_under_the_same_name(self):
         parts, asset = released()

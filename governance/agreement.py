@@ -1,0 +1,66 @@
+"""Do an entry and a manifest speak of one release, and of one that went down the whole line?
+
+Whoever holds the operator's keys can sign a manifest and append an entry; what they cannot do is make a release that
+skipped a step look like one that did not, as long as these checks ask for every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from governance.bodies import BODY_VERSION
+from governance.errors import SigningError
+from governance.manifest import Provenance
+from governance.ports import ManifestReport, ManifestState
+from governance.records import asset_id, intent_named
+from governance.types import Decision, Entry, EntryKind, Outcome, Stage
+
+
+def disagreement(entry: Entry, decision: Decision | None, report: ManifestReport | None, log_name: str) -> str:
+    """The first thing that is wrong with `entry` as the record of a released file, or between it and the manifest.
+
+    `decision` is the one that the entry records. `report` is None where there is no manifest to compare: that is said
+    elsewhere. Empty where all agrees.
+    """
+    return next(_disagreements(entry, decision, report, log_name), "")
+
+
+def _disagreements(
+    entry: Entry, decision: Decision | None, report: ManifestReport | None, log_name: str
+) -> Iterator[str]:
+    if entry.kind is not EntryKind.RELEASED:
+        yield f"entry {entry.id} records no release"
+    if entry.body.get("version") != BODY_VERSION:
+        yield f"entry {entry.id} is of a version that this program does not know: upgrade"
+    intent = intent_named(entry)
+    if intent is None or not entry.body.get("findings") or not asset_id(entry):
+        yield f"entry {entry.id} names no intent, no findings or no asset"
+    if decision is None or decision.stage is not Stage.RELEASE or decision.outcome is not Outcome.ALLOW:
+        yield f"entry {entry.id} records no decision that allowed the release"
+    if not is_marked(entry) and not _policy_dropped_the_mark(entry):
+        yield f"entry {entry.id} names no watermark, and no decision that dropped it"
+    if report is None or report.state is not ManifestState.TRUSTED:
+        return
+    try:
+        provenance = Provenance.from_assertion(report.provenance or {})
+    except SigningError as error:
+        yield f"the manifest is not one of ours: {error}"
+        return
+    named = (provenance.asset_id, (provenance.intent_entry_id, provenance.intent_leaf), provenance.log_origin)
+    if named != (asset_id(entry), intent, log_name):
+        yield f"the manifest names another record than entry {entry.id}"
+    if decision is not None and (
+        decision.decision_id not in provenance.decision_ids or decision.bundle_revision != provenance.bundle_revision
+    ):
+        yield f"the manifest names other decisions than entry {entry.id}"
+
+
+def is_marked(entry: Entry) -> bool:
+    """Whether a released entry says that the file carries a watermark."""
+    return entry.body.get("watermark") is not None
+
+
+def _policy_dropped_the_mark(entry: Entry) -> bool:
+    honoured: Any = entry.body.get("honoured")
+    return isinstance(honoured, dict) and honoured.get("watermark") is False and bool(honoured.get("visible_label"))

@@ -62,7 +62,9 @@ def draw(picture: Path, settings: Settings, output: Path) -> None:
         top += LINE
         for name, value in lines:
             pen.text((left, top), name, FAINT, text)
-            pen.text((left + 140, top), value if len(value) < 78 else value[:77] + "…", colour, text)
+            while pen.textlength(value, text) > WIDTH - left - 140 - MARGIN:
+                value = value.rstrip("…")[:-1] + "…"  # noqa: PLW2901 - cut until it fits
+            pen.text((left + 140, top), value, colour, text)
             top += LINE
         top += LINE // 2
     canvas.save(output, optimize=True)

@@ -19,8 +19,8 @@ from governance.errors import ConflictError, GovernanceError, InProgressError, L
 from governance.facts import facts_digest
 from governance.marking import mark
 from governance.parts import Parts
-from governance.ports import Ledger, Pipeline, Recorded
-from governance.records import ClaimState, closed_state
+from governance.ports import Ledger, Pipeline, Record, Recorded
+from governance.records import ClaimState, close_claim
 from governance.results import recorded_result, released_or_raise
 from governance.types import (
     Decision,
@@ -171,14 +171,20 @@ class Governor:
             raise
         finally:
             if progress.claimed:
-                self._end_claim(progress.subject.generation_id)
+                self._end_claim(progress.subject)
 
-    def _end_claim(self, generation_id: str) -> None:
-        """End the claim as its entries demand. If that cannot be written, the next call with its id finds it so."""
-        ledger = self.parts.ledger
+    def _end_claim(self, subject: Subject) -> None:
+        """End the claim as its entries demand. If that cannot be written, the next start does it.
+
+        An intent whose failure could not be recorded is `abandoned`, as if the process had vanished.
+        """
+        ledger, generation_id = self.parts.ledger, subject.generation_id
         try:
             entries = [entry for _, entry in ledger.entries(subject=generation_id, limit=steps.ALL_ENTRIES)]
-            ledger.finish(generation_id, repeatable=closed_state(entries) is ClaimState.REPEATABLE)
+            closing = close_claim(generation_id, subject.attempt, entries)
+            if closing.entry is not None:
+                ledger.append(Record(closing.entry))
+            ledger.finish(generation_id, repeatable=closing.state is ClaimState.REPEATABLE)
         except LedgerError:
             logger.warning("the claim of generation %s could not be ended yet", generation_id, exc_info=True)
 

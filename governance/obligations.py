@@ -16,8 +16,9 @@ MAX_LABEL_CHARACTERS = 120
 class Obligations:
     """The obligations of one decision, or of several merged: the stricter wins.
 
-    `watermark`: embed the invisible mark, the default. Only the release stage, which knows whether an image can carry it,
-    drops it with an explicit `false`, and then a visible label is obliged. `visible_label`: the text to draw. `approvals`: how many people must approve. `retain_days`: how long the record is kept. `max_steps`: the most
+    `watermark`: embed the invisible mark, the default. Only the release stage, which knows whether an image can carry
+    it, drops it with an explicit `false`, and then a visible label is obliged. `visible_label`: the text to draw.
+    `approvals`: how many people must approve. `retain_days`: how long the record is kept. `max_steps`: the most
     denoising steps. `output_formats`: the media types allowed; empty means any. `disclose`: fields that go into the
     manifest in the clear.
     """

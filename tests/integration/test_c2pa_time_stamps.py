@@ -21,6 +21,7 @@ from governance.testing.certificates import TIME_STAMPING, FakeAuthority
 from governance.testing.manifest import example_statement
 from governance_adapters.marking.c2pa import C2paReader, C2paSigner
 from governance_adapters.marking.credentials import PemCredentials, TrustRoots
+from support.real import require
 
 os.environ["ENCYPHER_C2PA_TELEMETRY"] = "off"  # it would send failure codes home
 
@@ -82,8 +83,7 @@ def serving(answer):
 @pytest.fixture
 def authority(tmp_path):
     openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("NO OPENSSL ON THIS MACHINE: time-stamps were NOT tested")
+    require("openssl", openssl, "time-stamps were not tested")
     issued = STAMPS.issue("Example time-stamps", usages=TIME_STAMPING)
     for name, content in (("tsa.crt", issued.chain), ("tsa.key", issued.private_key), ("root.crt", STAMPS.root)):
         (tmp_path / name).write_bytes(content)

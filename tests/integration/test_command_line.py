@@ -65,7 +65,12 @@ def shell(released, tmp_path):
 
 
 def generate(shell, model, *more):
-    return shell("generate", *(more or (PROMPT,)), "-o", "new.png", "--model", model, "--steps", 1)
+    return shell("generate", "-o", "new.png", "--model", model, "--steps", 1, *(more or (PROMPT,)))
+
+
+def picture(file):
+    with Image.open(file) as opened:
+        return np.asarray(opened, np.int16)
 
 
 def settings_of(shell):
@@ -164,7 +169,7 @@ class TestGenerate:
         entry = verify_receipt(receipt, KeyFolder(shell.home / "keys").log_public())
         assert entry.kind is EntryKind.RELEASED
         assert entry.body["asset"]["digest"] == digest(content)
-        assert Image.open(shell.folder / "seven.png").size == (256, 256)
+        assert picture(shell.folder / "seven.png").shape == (256, 256, 3)
         assert sorted(path.name for path in shell.folder.iterdir()) == [
             "governance.toml", "home", "seven.png", "seven.png.receipt.json",
         ]  # fmt: skip
@@ -182,7 +187,7 @@ class TestGenerate:
         pictures = []
         for _ in range(2):
             generate(shell, model, PROMPT, "--seed", 7, "--no-receipt").succeeded()
-            pictures.append(np.asarray(Image.open(shell.folder / "new.png"), np.int16))
+            pictures.append(picture(shell.folder / "new.png"))
         assert np.abs(pictures[0] - pictures[1]).max() < 32  # the marks differ, the paintings do not
         assert not (shell.folder / "new.png.receipt.json").exists()
 
@@ -273,8 +278,9 @@ class TestVerify:
         ran = released("verify", "seven.png").succeeded()
         lines = ran.out.splitlines()
         assert lines[0] == "seven.png"
-        assert [line[2:18].strip() for line in lines[1:]] == QUESTIONS
-        assert {line[18:34].strip() for line in lines[1:]} == {"holds"}
+        assert [line[2:18].strip() for line in lines[1:]] == [*QUESTIONS, "judged by"]
+        assert {line[18:34].strip() for line in lines[1:-1]} == {"holds"}
+        assert str(released.home) in lines[-1]
 
     def test_for_programs(self, released):
         told = released("verify", "seven.png", "--json").succeeded().json
@@ -419,7 +425,7 @@ class TestDoctor:
     def lose_key(self, home):
         (home / "keys" / "watermark-key.hex").unlink()
 
-    def expire(self, home):
+    def lose_certificate(self, home):
         (home / "keys" / "c2pa-chain.pem").write_text("no certificate")
 
     def break_bundle(self, home):
@@ -438,8 +444,8 @@ class TestDoctor:
     @pytest.mark.parametrize(
         ("breaking", "parts", "remedy"),
         [
-            (lose_key, {"keys", "watermark"}, "governance keys init"),
-            (expire, {"keys", "signer"}, "keys init"),
+            (lose_key, {"keys", "watermark"}, "Restore"),
+            (lose_certificate, {"keys", "signer"}, "governance keys"),
             (break_bundle, {"policy"}, "Mend the"),
             (corrupt_ledger, {"ledger"}, "restore it from a backup"),
             (lose_ledger, {"ledger"}, "governance init"),

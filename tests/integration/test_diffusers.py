@@ -1,12 +1,27 @@
 """Real diffusers pipelines, tiny and untrained: what is described, what is refused, what comes out."""
 
+import json
+import threading
+from base64 import b64decode
 from dataclasses import replace
 
+import diffusers
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler, EulerDiscreteScheduler, StableDiffusionPipeline
+from diffusers import (
+    DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerDiscreteScheduler,
+    KandinskyCombinedPipeline,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+)
+from diffusers.pipelines.stable_diffusion import StableDiffusionPipelineOutput
+from diffusers.pipelines.stable_diffusion_xl import StableDiffusionXLPipelineOutput
 from PIL import Image
+from tokenizers import normalizers
+from transformers import CLIPImageProcessor, CLIPProcessor
 
 from governance.errors import (
     ConfigurationError,
@@ -24,7 +39,17 @@ from governance_adapters.pipelines.arguments import bind
 from governance_adapters.pipelines.describe import describe
 from governance_adapters.pipelines.diffusers import BoundPipeline, wrap
 from governance_adapters.pipelines.loading import load_pipeline
-from support.tiny import SIDE, stable_diffusion, stable_diffusion_xl
+from governance_adapters.pipelines.modules import describe_module
+from governance_adapters.pipelines.output import named_output_class
+from support.tiny import (
+    SIDE,
+    TalkativeOutput,
+    TalkativePipeline,
+    stable_diffusion,
+    stable_diffusion_xl,
+    talkative,
+    tokenizer,
+)
 
 PRINCIPAL = Principal("designer@example.org", ("designer",))
 
@@ -47,6 +72,54 @@ def governed(pipe, line):
 
 def last(line, kind):
     return [entry for _, entry in line.parts.ledger.entries(kind=kind)][-1]
+
+
+def denying_the_first(decided=Outcome.DENY):
+    """A governor that withholds image 0 and releases the others."""
+    engine = FakePolicyEngine()
+    outcomes = {0: decided}
+    policy = FakePolicyEngine(
+        {
+            Stage.RELEASE: lambda s, facts: engine.answer(
+                s, outcomes.get(facts["draft"]["index"], Outcome.ALLOW), watermark=True
+            )
+        }
+    )
+    return Governor(fake_parts(encoder=ImageEncoder(), policy=policy))
+
+
+def call_of(line, intent):
+    return json.loads(line.parts.ledger.document(intent.body["call"]))
+
+
+def states_in(line, intent):
+    return [b64decode(state) for state in call_of(line, intent)["generators"]]
+
+
+def state_of(generator):
+    return generator.get_state().numpy().tobytes()
+
+
+def fail_once(pipe):
+    """Let the pipeline's next scheduler step fail, as one does that runs out of memory."""
+    step, calls = pipe.scheduler.step, []
+
+    def stumble(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == 1:
+            raise RuntimeError("out of memory")
+        return step(*args, **kwargs)
+
+    pipe.scheduler.step = stumble
+
+
+class Moody(str):
+    """A text that says something else each time it is printed."""
+
+    __slots__ = ()
+
+    def __str__(self):
+        return "changed"
 
 
 def bound(pipe, *args, **kwargs):
@@ -100,6 +173,29 @@ class TestDescription:
     def add_token(self, pipe):
         pipe.tokenizer.add_tokens(["sks"])
 
+    def swap_normaliser(self, pipe):
+        pipe.tokenizer.backend_tokenizer.normalizer = normalizers.Replace("a", "b")
+
+    def swap_padding_token(self, pipe):
+        pipe.tokenizer.pad_token = "a"
+
+    def change_buffer_that_is_not_saved(self, pipe):
+        assert not any("position_ids" in key for key in pipe.text_encoder.state_dict())
+        pipe.text_encoder.get_buffer("embeddings.position_ids").add_(1)
+
+    def lift_a_limit(self, pipe):
+        pipe.scheduler = DPMSolverMultistepScheduler()
+
+    def write_through_data(self, pipe):
+        pipe.unet.conv_in.weight.data += 1
+
+    def fuse_lora(self, pipe):
+        from peft import LoraConfig
+
+        pipe.unet.add_adapter(LoraConfig(r=2, target_modules=["to_q"], init_lora_weights=False), "style")
+        pipe.unet.fuse_lora()
+        pipe.unet.unload_lora()
+
     def change_dtype(self, pipe):
         pipe.to(torch.bfloat16)
 
@@ -112,6 +208,12 @@ class TestDescription:
             configure_scheduler,
             configure_vae,
             add_token,
+            swap_normaliser,
+            swap_padding_token,
+            change_buffer_that_is_not_saved,
+            lift_a_limit,
+            write_through_data,
+            fuse_lora,
             change_dtype,
         ],
     )
@@ -119,6 +221,90 @@ class TestDescription:
         before = describe(pipe).digest
         change(self, pipe)
         assert describe(pipe).digest != before
+
+    def assign(self, module):
+        module.weight = torch.nn.Parameter(torch.randn_like(module.weight))
+
+    def assign_data(self, module):
+        module.weight.data = torch.randn_like(module.weight)
+
+    def write_in_place(self, module):
+        with torch.no_grad():
+            module.weight.copy_(torch.randn_like(module.weight))
+
+    def load(self, module):
+        module.load_state_dict({key: torch.randn_like(value) for key, value in module.state_dict().items()}, assign=True)
+
+    @pytest.mark.parametrize("change", [assign, assign_data, write_in_place, load])
+    @pytest.mark.parametrize("times", [1, 2, 3])
+    def test_weights_that_come_to_lie_where_others_lay_are_still_other_weights(self, pipe, change, times):
+        seen = [describe(pipe).components["unet"]]
+        for _ in range(8):
+            for _ in range(times):
+                change(self, pipe.unet.conv_in)
+            seen.append(describe(pipe).components["unet"])
+        assert len(set(seen)) == len(seen)
+
+    def test_what_did_not_change_is_not_hashed_again(self, pipe):
+        assert describe_module("unet", pipe.unet) is describe_module("unet", pipe.unet)
+
+    def test_weights_without_data_are_refused(self, pipe):
+        pipe.vae.to("meta")
+        with pytest.raises(ModelError, match="no data") as caught:
+            describe(pipe)
+        assert "enable_model_cpu_offload" in str(caught.value)
+
+    def test_state_that_is_no_tensor_is_refused(self, pipe):
+        class Stateful(torch.nn.Linear):
+            def get_extra_state(self):
+                return {"secret": 1}
+
+            def set_extra_state(self, state):
+                pass
+
+        pipe.unet.extra = Stateful(1, 1)
+        with pytest.raises(ModelError, match="not a tensor"):
+            describe(pipe)
+
+    def test_using_a_tokenizer_does_not_change_it(self, pipe):
+        before = describe(pipe).digest
+        pipe.tokenizer("abc", padding="max_length", truncation=True, max_length=7)
+        assert describe(pipe).digest == before
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            name
+            for name in dir(diffusers)
+            if isinstance(getattr(diffusers, name), type)
+            and issubclass(getattr(diffusers, name), diffusers.SchedulerMixin)
+            and name not in ("SchedulerMixin", "CosineDPMSolverMultistepScheduler")
+        ],
+    )
+    def test_every_scheduler_can_be_described(self, pipe, name):
+        pipe.scheduler = getattr(diffusers, name)()
+        assert describe(pipe).scheduler == name
+
+    def test_a_limit_that_is_infinite_is_written_as_text(self, pipe):
+        pipe.scheduler = DPMSolverMultistepScheduler()
+        assert describe(pipe).scheduler_config["lambda_min_clipped"] == "-inf"
+
+    def test_a_processor_is_described_with_the_tokenizer_in_it(self, pipe, tmp_path):
+        pipe.register_modules(feature_extractor=CLIPProcessor(CLIPImageProcessor(), tokenizer(tmp_path / "other")))
+        before = describe(pipe).components["feature_extractor"]
+        pipe.feature_extractor.tokenizer.backend_tokenizer.normalizer = normalizers.Replace("a", "b")
+        between = describe(pipe).components["feature_extractor"]
+        pipe.feature_extractor.image_processor.do_resize = False
+        assert len({before, between, describe(pipe).components["feature_extractor"]}) == 3
+
+    @pytest.mark.parametrize("hidden", [torch.ones(1), [torch.nn.Linear(1, 1)], {"a": np.ones(1)}])
+    def test_weights_in_a_processor_are_refused(self, pipe, hidden):
+        processor = CLIPImageProcessor()
+        pipe.register_modules(feature_extractor=processor)
+        describe(pipe)
+        processor._hidden = hidden
+        with pytest.raises(ModelError, match="cannot be described"):
+            describe(pipe)
 
     def test_a_lora_is_an_adapter_with_a_scale_and_leaves_the_base_as_it_was(self, pipe):
         from peft import LoraConfig
@@ -157,6 +343,35 @@ class TestLoading:
         with pytest.raises(ModelError, match="does not load"):
             load_pipeline(tmp_path)
 
+    @pytest.mark.parametrize(
+        ("index", "files"),
+        [
+            ({"_class_name": ["own", "Own"]}, {}),
+            ({"unet": ["own", "OwnUNet"]}, {}),
+            ({"unet": ["os", "system"]}, {}),
+            ({}, {"unet/own.py": "raise SystemExit"}),
+            ({}, {"text_encoder/config.json": '{"auto_map": {"AutoModel": "own.Own"}}'}),
+        ],
+    )
+    def test_code_of_the_folders_own_is_refused_in_our_words(self, pipe, tmp_path, index, files):
+        folder = tmp_path / "saved"
+        pipe.save_pretrained(folder)
+        saved = json.loads((folder / "model_index.json").read_text())
+        (folder / "model_index.json").write_text(json.dumps({**saved, **index}))
+        for name, content in files.items():
+            (folder / name).write_text(content)
+        with pytest.raises(ModelError, match="wants to run code") as caught:
+            load_pipeline(folder)
+        assert "trust_remote_code" not in str(caught.value)
+
+    def test_no_more_than_the_first_line_of_another_librarys_advice_is_repeated(self, pipe, tmp_path):
+        folder = tmp_path / "saved"
+        pipe.save_pretrained(folder)
+        (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+        with pytest.raises(ModelError, match="does not load") as caught:
+            load_pipeline(folder)
+        assert "\n" not in str(caught.value)
+
     def test_an_unknown_dtype_is_refused(self, tmp_path):
         with pytest.raises(ModelError, match="float8"):
             load_pipeline(tmp_path, "float8")
@@ -169,13 +384,59 @@ class TestArguments:
         )
         assert arguments.prompts == (
             Prompt("a"),
-            Prompt("b"),
+            Prompt("b", position=1),
             Prompt("x", PromptKind.NEGATIVE, "negative_prompt"),
         )
         assert arguments.images == 4
         assert arguments.parameters["guidance_scale"] == 3.5
         assert arguments.parameters["clip_skip"] == 1
         assert (arguments.width, arguments.height, arguments.steps) == (SIDE, SIDE, 50)
+
+    def test_prompts_keep_their_place_in_the_batch(self, pipe):
+        arguments = bound(pipe, ["a", "b", "c"], negative_prompt=["", "x", ""])
+        assert [(p.text, p.position) for p in arguments.prompts] == [("a", 0), ("b", 1), ("c", 2), ("x", 1)]
+
+    def test_numpy_scalars_are_the_numbers_they_stand_for(self, pipe):
+        arguments = bound(
+            pipe,
+            "a",
+            guidance_scale=np.float64(3.5),
+            eta=np.float32(0.5),
+            num_inference_steps=np.int64(3),
+            width=np.uint16(SIDE),
+            clip_skip=np.int8(1),
+            num_images_per_prompt=np.int32(2),
+            return_dict=np.False_,
+        )
+        assert (arguments.steps, arguments.width, arguments.images) == (3, SIDE, 2)
+        assert arguments.return_dict is False
+        names = ("guidance_scale", "eta", "clip_skip")
+        assert [(type(arguments.parameters[n]), arguments.parameters[n]) for n in names] == [
+            (float, 3.5),
+            (float, 0.5),
+            (int, 1),
+        ]
+        for name in (*names, "num_inference_steps", "num_images_per_prompt", "width"):
+            assert type(arguments.keywords[name]) in (int, float)
+
+    def test_a_numpy_number_runs(self, governed, line):
+        assert governed("a", num_inference_steps=np.int64(1), guidance_scale=np.float64(3.5)).items
+        assert call_of(line, last(line, EntryKind.INTENT))["floats"]["guidance_scale"] == "3.5"
+
+    def test_texts_that_could_change_become_plain_texts(self, pipe):
+        arguments = bound(pipe, [Moody("a"), "b"], negative_prompt=Moody("c"), output_type=Moody("np"))
+        assert [p.text for p in arguments.prompts] == ["a", "b", "c"]
+        assert {type(p.text) for p in arguments.prompts} == {str}
+        assert [type(text) for text in arguments.keywords["prompt"]] == [str, str]
+        assert type(arguments.keywords["negative_prompt"]) is str
+
+    def test_a_default_that_is_a_list_is_passed_on_as_a_copy_of_the_default(self, pipe):
+        given = ["latents"]
+        arguments = bound(pipe, "a", callback_on_step_end_tensor_inputs=given)
+        passed = arguments.keywords["callback_on_step_end_tensor_inputs"]
+        given.append("prompt_embeds")
+        assert passed == ["latents"]
+        assert passed is not bound(pipe, "a").keywords["callback_on_step_end_tensor_inputs"]
 
     def test_a_second_text_encoders_prompt_is_seen(self, tmp_path):
         arguments = bound(stable_diffusion_xl(tmp_path), "a", prompt_2="b", negative_prompt_2="c")
@@ -202,6 +463,8 @@ class TestArguments:
             ("timesteps", [10, 5]),
             ("output_type", "latent"),
             ("callback_on_step_end_tensor_inputs", ["latents", "prompt_embeds"]),
+            ("negative_prompt", type("Listing", (list,), {})(["a"])),
+            ("guidance_scale", np.array([7.5])),
         ],
     )
     def test_what_policy_cannot_see_is_refused_and_recorded(self, governed, line, name, value):
@@ -221,8 +484,9 @@ class TestArguments:
             {"guidance_scale": float("nan")},
             {"generator": 7},
             {"generator": [torch.Generator(), torch.Generator()]},
+            {"generator": [torch.Generator()] * 2, "num_images_per_prompt": 2},
         ],
-        ids=" ".join,
+        ids=lambda arguments: " ".join([*arguments, str(len(arguments))]),
     )
     def test_what_makes_no_sense_is_refused_and_recorded(self, governed, line, arguments):
         with pytest.raises(RequestError):

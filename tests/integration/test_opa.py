@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
 import subprocess
 from collections import defaultdict
@@ -15,16 +14,14 @@ import pytest
 from governance.testing.policy_corpus import Case, cases, changed_data, example_data
 from governance_adapters.policy.bundle import Bundle, default_bundle_path
 from governance_adapters.policy.regorus import RegorusEngine
+from support.real import require
 
 
 @pytest.fixture(scope="module")
 def opa() -> str:
     found = shutil.which("opa")
-    if found is None:
-        if "opa" in os.environ.get("GOVERNANCE_REQUIRE", "").split(","):
-            pytest.fail("GOVERNANCE_REQUIRE names opa, and there is no `opa` on PATH.")
-        pytest.skip("NO `opa` ON PATH: the bundle was NOT checked against the real Open Policy Agent.")
-    return found
+    require("opa", found, "there is no `opa` on PATH, so the bundle was not checked against the real Open Policy Agent")
+    return str(found)
 
 
 def run(opa: str, *arguments: str) -> str:

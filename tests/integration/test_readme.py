@@ -20,6 +20,7 @@ from governance_adapters import govern, open_governor
 from governance_adapters.marking.credentials import CallbackCredentials
 from governance_adapters.reference import model_path
 from support.markdown import DOCUMENTS, ROOT, anchor, blocks, command_lines, headings, links
+from support.real import missing
 
 README = (ROOT / "README.md").read_text()
 
@@ -30,9 +31,7 @@ def weights() -> Path:
     try:
         return model_path()
     except ModelError as error:
-        if "weights" in os.environ.get("GOVERNANCE_REQUIRE", "").split(","):
-            pytest.fail(f"GOVERNANCE_REQUIRE names weights, but: {error}")
-        pytest.skip(f"THE README'S PYTHON WAS NOT RUN: {error}")
+        missing("weights", f"the README's Python was not run: {error}")
 
 
 @pytest.fixture(scope="module")

@@ -125,22 +125,28 @@ class Meanwhile:
         return watched
 
 
+def interrupted(number: int) -> GenerationRequest:
+    """The request that is interrupted at the point of this number."""
+    return replace(numbered(0), id=f"point-{number}")
+
+
 def interrupted_at_every_step(home: str, diary: str) -> None:
     """At each point press Ctrl-C - a real signal -, note what it became, then ask for the same again."""
     notes = Diary(Path(diary))
     governor = opened(home)
     for number, (part, method, nth, when) in enumerate(INTERRUPTIONS):
-        request = replace(numbered(0), id=f"point-{number}")
+        request = interrupted(number)
         parts, pipeline = _watched(governor.parts, part, method, nth, when)
         try:
             Governor(parts).generate(request, pipeline)
             notes.note(number, "nothing", "-")
         except (KeyboardInterrupt, GovernanceError) as error:
-            newest = governor.parts.ledger.entries(after=_size(governor) - 2)[-1][1]
+            ((_, newest),) = governor.parts.ledger.entries(after=_size(governor) - 2)
             notes.note(number, type(error).__name__, newest.kind.value, newest.body.get("step", "-"))
+        if method == "finish":
+            continue  # a claim whose end was interrupted ends with the process
         items = governor.generate(request, FakePipeline()).items
         notes.note(number, "again", items[0].verdict.value, items[0].entry.body["attempt"])
-    governor.parts.ledger.close()
 
 
 def _watched(parts: Parts, part: str, method: str, nth: int, when: str) -> tuple[Parts, Any]:

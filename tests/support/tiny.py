@@ -1,6 +1,7 @@
 """Tiny diffusers pipelines with random weights: for tests of wrapping and loading, never of what they paint."""
 
 import json
+from dataclasses import dataclass
 
 import torch
 from diffusers import (
@@ -10,6 +11,7 @@ from diffusers import (
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
+from diffusers.utils import BaseOutput
 from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
@@ -112,4 +114,31 @@ def stable_diffusion_xl(folder, seed=0, *, add_watermarker=None):
         add_watermarker=add_watermarker,
     )
     pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+@dataclass
+class TalkativeOutput(BaseOutput):
+    """An output with more in it than images."""
+
+    images: object
+    raw_images: object = None
+    flags: object = None
+    notes: object = None
+
+
+class TalkativePipeline(StableDiffusionPipeline):
+    """A pipeline whose output holds its images a second time."""
+
+    def __call__(self, prompt, num_inference_steps: int = 1, generator=None, output_type="pil", return_dict=True):
+        made = super().__call__(
+            prompt, num_inference_steps=num_inference_steps, generator=generator, output_type=output_type
+        )
+        return TalkativeOutput(made.images, made.images.copy(), [True] * len(made.images), [made.images.copy()])
+
+
+def talkative(folder):
+    """A TalkativePipeline."""
+    pipe = stable_diffusion(folder)
+    pipe.__class__ = TalkativePipeline
     return pipe

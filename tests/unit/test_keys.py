@@ -2,8 +2,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
+import resource
 import shutil
+import signal
 import stat
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -11,9 +16,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from PIL import Image
 
 from governance.errors import ConfigurationError
+from governance.manifest import manifest_definition
+from governance.ports import ManifestState
 from governance.testing.certificates import FakeAuthority
+from governance.testing.manifest import example_statement
 from governance_adapters.marking.authority import (
     C2PA_CLAIM_SIGNING,
     LEAF_LIFETIME,
@@ -21,7 +30,9 @@ from governance_adapters.marking.authority import (
     InsecureDevelopmentAuthority,
     InsecureKeyWarning,
 )
+from governance_adapters.marking.c2pa import C2paReader, C2paSigner
 from governance_adapters.marking.keys import KeyFolder, create_insecure_keys
+from governance_adapters.marking.renewal import renew_insecure_credentials
 
 FILES = {
     "c2pa-roots.pem",
@@ -120,8 +131,9 @@ def test_an_empty_folder_is_filled(tmp_path):
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_a_missing_file_is_named_with_the_remedy(folder, name):
     (folder / name).unlink()
-    with pytest.raises(ConfigurationError, match=rf"{name}.*governance keys init"):
+    with pytest.raises(ConfigurationError, match=rf"{name}.*[Bb]ackup.*Without one: \S") as caught:
         KeyFolder(folder).load()
+    assert "keys init" not in caught.value.remedy  # it refuses a folder that holds something
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe garbage", b"0123"])
@@ -212,3 +224,130 @@ def test_an_authority_of_another_time_issues_certificates_of_that_time():
     then = datetime(2020, 1, 1, tzinfo=UTC)
     leaf = x509.load_pem_x509_certificate(InsecureDevelopmentAuthority(then).issue().chain)
     assert leaf.not_valid_before_utc <= then < leaf.not_valid_after_utc == then + LEAF_LIFETIME
+
+
+C2PA_FILES = {"c2pa-roots.pem", "c2pa-chain.pem", "c2pa-key.pem"}
+
+
+def contents(folder):
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def renewed(folder):
+    with pytest.warns(InsecureKeyWarning, match="INSECURE"):
+        return renew_insecure_credentials(folder)
+
+
+def signed_with(folder):
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(file, "png")
+    with pytest.warns(InsecureKeyWarning):
+        signer = C2paSigner(KeyFolder(folder).credentials(), KeyFolder(folder).trust())
+    return signer.sign(file.getvalue(), "image/png", manifest_definition(example_statement())).content
+
+
+class TestRenewal:
+    def test_it_changes_the_development_credentials_and_nothing_else(self, folder):
+        before = contents(folder)
+        expires = renewed(folder)
+        after = contents(folder)
+        assert set(after) == FILES
+        assert {name for name in FILES if after[name] != before[name]} == C2PA_FILES
+        assert {mode(file) for file in folder.iterdir()} == {0o600}
+        assert after["c2pa-roots.pem"].startswith(before["c2pa-roots.pem"])
+        assert KeyFolder(folder).load().insecure
+        assert expires == x509.load_pem_x509_certificate(after["c2pa-chain.pem"]).not_valid_after_utc
+
+    def test_files_signed_before_and_after_are_trusted(self, folder):
+        before = signed_with(folder)
+        renewed(folder)
+        renewed(folder)
+        reader = C2paReader(KeyFolder(folder).trust())
+        assert len(KeyFolder(folder).trust().claim_certificates()) == 3
+        for content in (before, signed_with(folder)):
+            assert reader.read(content).state is ManifestState.TRUSTED
+
+    @pytest.mark.parametrize("content", [None, b"garbled"])
+    @pytest.mark.parametrize("name", ["c2pa-chain.pem", "c2pa-key.pem"])
+    def test_it_mends_a_lost_chain_or_key_as_the_error_says(self, folder, name, content):
+        (folder / name).unlink()
+        if content is not None:
+            (folder / name).write_bytes(content)
+            (folder / name).chmod(0o600)
+        with pytest.raises(ConfigurationError, match="governance keys renew"):
+            KeyFolder(folder).load()
+        renewed(folder)
+        assert KeyFolder(folder).load().insecure
+
+    def test_it_mends_what_a_kill_between_two_files_left(self, folder):
+        left = contents(folder)["c2pa-chain.pem"]
+        renewed(folder)
+        (folder / "c2pa-chain.pem").write_bytes(left)
+        with pytest.raises(ConfigurationError, match=r"does not belong.*governance keys renew"):
+            KeyFolder(folder).load()
+        renewed(folder)
+        assert KeyFolder(folder).load().insecure
+
+    def test_it_begins_new_roots_where_they_are_lost(self, folder):
+        (folder / "c2pa-roots.pem").unlink()
+        renewed(folder)
+        assert len(KeyFolder(folder).load().trust.claim_certificates()) == 1
+
+    def test_it_makes_credentials_where_there_are_none(self, folder):
+        for name in C2PA_FILES:
+            (folder / name).unlink()
+        renewed(folder)
+        assert KeyFolder(folder).load().insecure
+
+    @pytest.mark.parametrize("lost", [None, "c2pa-chain.pem", "c2pa-roots.pem"])
+    def test_what_somebody_else_issued_is_left_alone(self, folder, lost):
+        authority = FakeAuthority()
+        issued = authority.issue()
+        (folder / "c2pa-roots.pem").write_bytes(authority.root)
+        (folder / "c2pa-chain.pem").write_bytes(issued.chain)
+        (folder / "c2pa-key.pem").write_bytes(issued.private_key)
+        if lost:
+            (folder / lost).unlink()
+        before = contents(folder)
+        with pytest.raises(ConfigurationError, match="left alone"):
+            renew_insecure_credentials(folder)
+        assert contents(folder) == before
+
+    def test_a_key_that_nobody_vouches_for_is_left_alone(self, folder):
+        (folder / "c2pa-roots.pem").unlink()
+        (folder / "c2pa-chain.pem").unlink()
+        before = contents(folder)
+        with pytest.raises(ConfigurationError, match="left alone"):
+            renew_insecure_credentials(folder)
+        assert contents(folder) == before
+
+    def test_garbled_roots_are_not_thrown_away(self, folder):
+        (folder / "c2pa-roots.pem").write_bytes(b"garbled")
+        before = contents(folder)
+        with pytest.raises(ConfigurationError, match="backup"):
+            renew_insecure_credentials(folder)
+        assert contents(folder) == before
+
+    def test_a_full_disk_changes_nothing(self, folder):
+        before = contents(folder)
+        # What a new file may hold: the first of them, with all roots, is already larger.
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+        try:
+            with pytest.raises(ConfigurationError, match="cannot be renewed"):
+                renew_insecure_credentials(folder)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            signal.signal(signal.SIGXFSZ, ignored)
+        assert contents(folder) == before
+
+    def test_no_folder_is_an_error_with_a_remedy(self, tmp_path):
+        with pytest.raises(ConfigurationError, match=r"cannot be renewed.*exists"):
+            renew_insecure_credentials(tmp_path / "none")
+
+    def test_two_renewals_at_once_keep_both_roots(self, folder):
+        with warnings.catch_warnings(), ThreadPoolExecutor() as threads:
+            warnings.simplefilter("ignore", InsecureKeyWarning)
+            list(threads.map(renew_insecure_credentials, [folder] * 4))
+        assert len(KeyFolder(folder).load().trust.claim_certificates()) == 5

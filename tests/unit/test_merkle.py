@@ -27,6 +27,7 @@ from governance.merkle import (
     verify_consistency,
     verify_inclusion,
 )
+from support.real import require
 
 LEAVES = [leaf_hash(b"leaf %d" % number) for number in range(600)]
 SIZES = range(131)
@@ -45,11 +46,12 @@ def no_tile(_level, _number):
 
 def vectors():
     folder = os.environ.get("GOVERNANCE_TEST_VECTORS")
-    if folder:
-        return json.loads((Path(folder) / "merkle.json").read_text())
-    if "vectors" in os.environ.get("GOVERNANCE_REQUIRE", "").split(","):
-        pytest.fail("GOVERNANCE_REQUIRE names vectors, but GOVERNANCE_TEST_VECTORS names no folder with merkle.json")
-    pytest.skip("PUBLISHED MERKLE VECTORS NOT CHECKED: set GOVERNANCE_TEST_VECTORS to a folder with merkle.json")
+    require(
+        "vectors",
+        folder,
+        "set GOVERNANCE_TEST_VECTORS to a folder with merkle.json; published vectors were not checked",
+    )
+    return json.loads((Path(folder) / "merkle.json").read_text())
 
 
 def decoded(text):

@@ -8,14 +8,16 @@ from contextlib import suppress
 
 import pytest
 
-from governance.bodies import Judged, Subject
+from governance.agreement import disagreement
+from governance.bodies import Judged, Subject, decision_of
 from governance.canonical import canonical_bytes, canonical_digest, commitment, digest
 from governance.checkpoint import LogKey, verify_receipt
 from governance.errors import DetectorError, GenerationError, GovernanceError
-from governance.facts import request_facts
+from governance.facts import InspectedInput, call_facts, facts_digest, request_facts
 from governance.governor import Governor
 from governance.manifest import Provenance
 from governance.merkle import leaf_hash
+from governance.ports import ManifestReport, ManifestState
 from governance.recovery import recover
 from governance.testing import (
     EXAMPLE_MODEL,
@@ -24,14 +26,15 @@ from governance.testing import (
     FakeLedger,
     FakePipeline,
     FakePolicyEngine,
+    example_picture,
     example_request,
     fake_parts,
 )
 from governance.testing.policy import admission_facts, release_facts
-from governance.types import Entry, EntryKind, Outcome, Reason, Receipt, Stage
+from governance.types import Entry, EntryKind, InputImage, Outcome, Reason, Receipt, Stage
 from governance_adapters.marking import dwtdctsvd, tiled
 from governance_adapters.storage.tables import METADATA
-from support.markdown import ROOT, blocks, headings, inline_code, names, section
+from support.markdown import ROOT, blocks, headings, inline_code, names, section, table
 
 RECORDS = (ROOT / "docs" / "records.md").read_text()
 GOVERNOR = (ROOT / "governance" / "governor.py").read_text()
@@ -44,10 +47,10 @@ def deciding(stage, outcome):
     return FakePolicyEngine({stage: lambda asked, _: engine.answer(asked, outcome, REASON, watermark=True)})
 
 
-def entries_of(**changes):
+def entries_of(request=None, **changes):
     parts = fake_parts(**changes)
     with suppress(GovernanceError):
-        Governor(parts).generate(example_request(), FakePipeline())
+        Governor(parts).generate(request or example_request(), FakePipeline())
     return [entry for _, entry in parts.ledger.entries()]
 
 
@@ -61,7 +64,7 @@ def abandoned():
     judged = Judged(engine.decide(Stage.ADMISSION, facts), facts)
     ledger.append(subject.intended(request, (1,), EXAMPLE_MODEL, judged))
     survivor = ledger.successor()
-    return list(recover(survivor, fake_parts().vault))
+    return list(recover(survivor, fake_parts().vault, fake_parts().quarantine))
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +73,7 @@ def written():
     found = defaultdict(list)
     runs = [
         entries_of(),
+        entries_of(example_request(inputs=(InputImage("image", example_picture()),))),
         *(
             entries_of(policy=deciding(stage, o))
             for stage in ("admission", "release")
@@ -103,6 +107,22 @@ def test_every_member_of_a_body_is_documented(kind, written):
     assert all(always <= set(body) for body in written[kind])
 
 
+@pytest.mark.parametrize("kind", EntryKind)
+def test_a_member_of_some_bodies_is_said_to_be_only_theirs(kind, written):
+    conditions = {
+        "only for the whole call": lambda body: body["item"] is None,
+        "only for an image": lambda body: body["item"] is not None,
+        "only after the intent was written": lambda body: (
+            body["step"] not in ("open", "describe", "claim", "admit", "intend")
+        ),
+    }
+    for cells in table(section(RECORDS, f"`{kind.value}`")):
+        (name,), (condition, colon, _) = inline_code(cells[0]), cells[1].partition(":")
+        assert bool(colon and condition.startswith("only ")) == (condition in conditions), cells
+        due = conditions.get(condition, lambda _: True)
+        assert [name in body for body in written[kind]] == [bool(due(body)) for body in written[kind]], name
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_every_member_of_a_part_is_documented(part, written):
     values = [body[part] for bodies in written.values() for body in bodies if body.get(part)]
@@ -129,21 +149,41 @@ def test_every_personal_field_is_documented(written):
 
 
 def test_every_step_is_documented():
-    steps = re.findall(r'\.step = "(\w+)"', GOVERNOR)
+    steps = re.findall(r'\.step(?:, [\w.]+)* = "(\w+)"', GOVERNOR)
     assert names(section(RECORDS, "Steps")) == set(steps)
     assert len(steps) > 10
+    assert len(steps) == len(re.findall(r"\.step\b[^=)\n]*=", GOVERNOR)), "a step is set in a new way"
 
 
 def test_documents_are_documented():
     assert names(section(RECORDS, "The policy input")) == {*admission_facts(), *release_facts()}
     assert names(section(RECORDS, "The model")) == set(EXAMPLE_MODEL.as_json())
-    facts = request_facts(example_request(), EXAMPLE_MODEL, ())
+    picture = InputImage("image", example_picture())
+    facts = request_facts(example_request(), EXAMPLE_MODEL, (InspectedInput(picture, ()),))
     judged = Judged(FakePolicyEngine().decide(Stage.ADMISSION, admission_facts()), admission_facts())
     record = Subject("g", 1).intended(example_request(), (1,), EXAMPLE_MODEL, judged)
     call = next(json.loads(each.content) for each in record.documents if each.digest == record.entry.body["call"])
     assert names(section(RECORDS, "The call")) == set(call)
-    prompt_row = next(line for line in section(RECORDS, "Field commitments").splitlines() if "/prompts/" in line)
-    assert set(inline_code(prompt_row)) - {"/prompts/<index>"} == set(facts["prompts"][0])
+    for fact in ("prompts", "inputs"):
+        name = f"/{fact}/<index>"
+        row = next(line for line in section(RECORDS, "Field commitments").splitlines() if name in line)
+        assert set(inline_code(row)) - {name} == set(facts[fact][0])
+    size, newline = re.search(r"SHA-256 of `(.+)`, a (newline)", section(RECORDS, "Field commitments")).groups()
+    written = size.replace("<height>", "64").replace("<width>", "64").encode() + {"newline": b"\n"}[newline]
+    assert facts["inputs"][0]["digest"] == digest(written + picture.pixels.tobytes())
+
+
+def test_what_makes_two_calls_the_same_is_documented():
+    request = example_request()
+    facts = admission_facts(request)
+    text = section(RECORDS, "The same request again")
+    left_out = re.search(r"without (.+) and `request\.(\w+)`", text)
+    for name in inline_code(left_out[1]):
+        del facts[name]
+    del facts["request"][left_out[2]]
+    compared = canonical_digest({"facts": facts, "call": call_facts(request, request.seeds)})
+    assert {"facts", "call"} <= set(inline_code(text))
+    assert facts_digest(request_facts(request, EXAMPLE_MODEL, ()), request) == compared
 
 
 def test_wire_forms_are_documented():
@@ -172,12 +212,13 @@ class TestExample:
 
     example = section(RECORDS, "Example")
     intent, outcome = (json.loads(re.sub(r"  // .*", "", block)) for block in blocks(example, "jsonc"))
-    opened, receipt, provenance = (json.loads(block) for block in blocks(example, "json"))
+    opened, call, receipt, provenance = (json.loads(block) for block in blocks(example, "json"))
 
     def test_has_the_shape_that_is_written_now(self, written):
         for entry in (self.intent, self.outcome):
             bodies = written[EntryKind(entry["kind"])]
             assert set(entry["body"]) == members(bodies)
+            assert set(self.call) == names(section(RECORDS, "The call"))
             for part in PARTS:
                 if value := entry["body"].get(part):
                     fresh = [body[part] for body in bodies if body[part]]
@@ -203,6 +244,16 @@ class TestExample:
         decisions = [entry["body"]["decision"]["decision_id"] for entry in (self.intent, self.outcome)]
         assert self.provenance["policy"]["decision_ids"] == decisions
         assert self.provenance["model"]["digest"] == self.intent["body"]["model"]
+
+    def test_the_release_is_one_that_verifies(self):
+        entry = Entry.from_leaf(canonical_bytes(self.outcome))
+        report = ManifestReport(ManifestState.TRUSTED, provenance=self.provenance)
+        log_name = self.provenance["intent"]["log"]
+        assert disagreement(entry, decision_of(entry, ()), report, log_name) == ""
+
+    def test_the_call_is_the_one_that_the_intent_names(self):
+        assert canonical_digest(self.call) == self.intent["body"]["call"]
+        assert len(self.call["seeds"]) == self.call["images"] == self.intent["body"]["items"]
 
     def test_the_commitments_open(self):
         assert set(self.opened) == {"/decision/messages", "/principal/id", "/request/id"}

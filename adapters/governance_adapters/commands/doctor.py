@@ -137,6 +137,7 @@ def _ledger(settings: Settings) -> str:
 
 
 def _vault(settings: Settings) -> str:
+    _require_home(settings)
     vault = FsspecVault(settings.vault_url)
     staged = len(vault.staged())
     return f"{settings.vault_url} is readable" + (f"; {staged} files staged and not released" if staged else "")
@@ -145,7 +146,12 @@ def _vault(settings: Settings) -> str:
 def _model(settings: Settings) -> str:
     from governance_adapters.reference import model_path
 
-    if not settings.home.exists():
-        raise GovernanceError("There is no installation.", remedy=INIT_REMEDY)
+    _require_home(settings)
     pipe = open_model(None, "float32")
     return f"{type(pipe).__name__} of {sum(f.stat().st_size for f in model_path().rglob('*.safetensors')):,} bytes"
+
+
+def _require_home(settings: Settings) -> None:
+    """Looking for an installation must not begin to make one."""
+    if not settings.home.exists():
+        raise GovernanceError("There is no installation.", remedy=INIT_REMEDY)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from governance.canonical import Json
 from governance.checkpoint import parse_checkpoint, verify_receipt
 from governance.errors import LedgerError
 from governance.types import Entry, EntryKind
+from governance_adapters.commands.entries import documents_json, entry_json, personal_json, print_entry
 from governance_adapters.commands.output import JsonFlag, out, print_json, print_table
 from governance_adapters.marking.keys import KeyFolder
 from governance_adapters.settings import Settings
@@ -33,7 +33,7 @@ def list_entries(
     ledger = open_ledger(Settings.load())
     page = ledger.entries(after=after, limit=limit, subject=generation, kind=kind)
     if as_json:
-        print_json([_as_json(index, entry) for index, entry in page])
+        print_json([entry_json(index, entry) for index, entry in page])
         return
     rows = [(str(i), e.time, e.kind.value, e.subject, e.id, _codes(e)) for i, e in page]
     print_table(f"{len(page)} entries", ("index", "time", "kind", "generation", "entry", "why"), rows)
@@ -43,22 +43,27 @@ def list_entries(
 def show(
     entry: Annotated[str, typer.Argument(help="An entry's id, or a generation's.")], as_json: JsonFlag = False
 ) -> None:
-    """Show an entry, or all entries of a generation, with the personal fields that were not erased."""
+    """Show an entry, or all entries of a generation: who asked, what was decided and released, what exactly made it.
+
+    Personal fields only as far as they were not erased; policy input, model and call are the documents it commits to.
+    """
     ledger = open_ledger(Settings.load())
     found = ledger.entries(subject=entry, limit=10_000) or [_indexed(ledger, entry)]
-    documents: list[Json] = []
-    for index, item in found:
-        fields: dict[str, Json] = {field.name: field.value for field in ledger.fields(item.id)}
-        documents.append({**_as_json(index, item), "personal": fields})
     if as_json:
-        print_json(documents)
+        print_json(
+            [
+                {
+                    **entry_json(index, item),
+                    "personal": personal_json(ledger, item),
+                    "documents": documents_json(ledger, item),
+                }
+                for index, item in found
+            ]
+        )
         return
-    for (index, item), document in zip(found, documents, strict=True):
-        out.print(f"[bold]{index} {item.kind.value}[/bold] {item.time}")
-        decision = decision_of(item, ledger.fields(item.id))
-        for reason in decision.reasons if decision else ():
-            out.print(f"  {reason.code}: {reason.message}", markup=False)
-        out.print(json.dumps(document, indent=2, ensure_ascii=False), markup=False)
+    shown: dict[str, str] = {}
+    for index, item in found:
+        print_entry(ledger, index, item, shown)
 
 
 @app.command()
@@ -95,17 +100,6 @@ def _indexed(ledger: SqliteLedger, entry_id: str) -> tuple[int, Entry]:
     if receipt.entry.id != entry_id:
         raise LedgerError(f"There is no entry {entry_id}.", remedy="List them with `governance ledger list`.")
     return receipt.index, receipt.entry
-
-
-def _as_json(index: int, entry: Entry) -> dict[str, Json]:
-    return {
-        "index": index,
-        "id": entry.id,
-        "kind": entry.kind.value,
-        "subject": entry.subject,
-        "time": entry.time,
-        "body": dict(entry.body),
-    }
 
 
 def _codes(entry: Entry) -> str:

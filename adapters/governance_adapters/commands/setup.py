@@ -64,7 +64,9 @@ def to_toml(values: Mapping[str, str | Sequence[str]]) -> bytes:
     try:
         return "".join(lines).replace("\x7f", "\\u007f").encode()
     except UnicodeEncodeError as error:
-        raise ConfigurationError("A setting is not UTF-8 text.", remedy="Give it in the terminal's encoding.") from error
+        raise ConfigurationError(
+            "A setting is not UTF-8 text.", remedy="Give it in the terminal's encoding."
+        ) from error
 
 
 @keys_app.command("init")

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 from rich.text import Text
 
-from governance.canonical import Json, digest
+from governance.canonical import Digest, Json, digest
 from governance.checkpoint import LogKey
 from governance.errors import ConfigurationError, GovernanceError, ProofError, StorageError
 from governance.types import Receipt, receipt_path
@@ -35,6 +35,7 @@ class Authority:
     ledger: Path | None
     log_key: LogKey
     root: Path
+    root_digest: Digest
     settings: str
     from_folder: tuple[str, ...] = ()
 
@@ -44,7 +45,7 @@ class Authority:
             "home": None if self.home is None else str(self.home),
             "ledger": None if self.ledger is None else str(self.ledger),
             "log_key": {"name": self.log_key.name, "id": self.log_key.id.hex()},
-            "c2pa_root": {"file": str(self.root), "sha256": digest(read_file(self.root))},
+            "c2pa_root": {"file": str(self.root), "sha256": self.root_digest},
             "settings": self.settings,
         }
 
@@ -52,7 +53,7 @@ class Authority:
         """Say it in one line, and in another that the folder chose it."""
         place = "no installation" if self.home is None else f"home {self.home}, ledger {self.ledger}"
         key = f"log key {self.log_key.name}+{self.log_key.id.hex()}"
-        root = f"C2PA root {self.root} (SHA-256 {digest(read_file(self.root))})"
+        root = f"C2PA root {self.root} (SHA-256 {self.root_digest})"
         if self.from_folder:
             names = ", ".join(self.from_folder)
             warning = f"{FROM_FOLDER} chose: {names}. Whoever wrote that file decides what holds here."
@@ -80,7 +81,6 @@ def verify(
         verifier, authority = _verifier(root, log_key)
         content = read_file(file)
         verification = verifier.verify(content, _receipt(file, receipt))
-        judged_by = authority.as_json()
     except ProofError as error:
         err.print(f"{file}: {error}", markup=False, style="red")
         raise _ended(file, error, 1, as_json) from error
@@ -88,7 +88,7 @@ def verify(
         err.print(f"could not check {file}: {error}", markup=False, style="yellow")
         raise _ended(file, error, CANNOT_CHECK, as_json) from error
     if as_json:
-        print_json({"file": str(file), **verification.as_json(), "judged_by": judged_by})
+        print_json({"file": str(file), **verification.as_json(), "judged_by": authority.as_json()})
     else:
         out.print(str(file), markup=False, style="bold")
         print_verification(verification)
@@ -127,18 +127,20 @@ def _verifier(root: Path | None, log_key: str | None) -> tuple[Verifier, Authori
         )
     key_file = Path(log_key)
     text = read_file(key_file).decode("utf-8", "replace") if key_file.is_file() else log_key
-    authority = Authority(None, None, LogKey.parse(text), root, "the command line")
+    authority = Authority(None, None, LogKey.parse(text), root, digest(read_file(root)), "the command line")
     return outside_verifier(root, authority.log_key), authority
 
 
 def _of_installation(settings: Settings) -> tuple[Verifier, Authority]:
     verifier = open_verifier(settings)
+    root = trust_root_path(settings)
     chosen = tuple(sorted(AUTHORITIES & Settings.from_folder()))
     authority = Authority(
         settings.home,
         settings.ledger_path,
         KeyFolder(settings.keys_path).log_public(),
-        trust_root_path(settings),
+        root,
+        digest(read_file(root)),
         FROM_FOLDER if chosen else "the environment and the defaults",
         chosen,
     )

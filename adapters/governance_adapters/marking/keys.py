@@ -95,7 +95,9 @@ class KeyFolder:
             identity = credentials.identify()
             trust.path(identity.chain)
         except SigningError as error:
-            raise ConfigurationError(f"The C2PA keys in {self.path} do not fit: {error}", remedy=_remedy(CHAIN)) from error
+            raise ConfigurationError(
+                f"The C2PA keys in {self.path} do not fit: {error}", remedy=_remedy(CHAIN)
+            ) from error
         return Keys(credentials, trust, self.log(), self.mark(), self.quarantine(), identity.insecure)
 
     def credentials(self) -> PemCredentials:
@@ -112,7 +114,9 @@ class KeyFolder:
         try:
             return TrustRoots(self._read(ROOTS), stamps)
         except SigningError as error:
-            raise ConfigurationError(f"The trust roots in {self.path} are garbled: {error}", remedy=_remedy(ROOTS)) from error
+            raise ConfigurationError(
+                f"The trust roots in {self.path} are garbled: {error}", remedy=_remedy(ROOTS)
+            ) from error
 
     def log(self) -> LogSigner:
         """The key that signs the ledger's checkpoints; its name is the log's origin.

@@ -2,23 +2,25 @@
 
 Texts, sizes, steps, counts, generators and scalars are understood. Everything else - tensors, embeddings, images,
 callbacks, lists of numbers - is refused unless it is the parameter's default: an argument that policy cannot see is not
-passed on.
+passed on. What is passed on are exact builtin copies, so that nothing changes between check and call.
 """
 
 from __future__ import annotations
 
 import inspect
+import operator
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-import torch
+import numpy as np
 from diffusers import DiffusionPipeline
 
-from governance.canonical import digest
 from governance.errors import RequestError, UnsupportedArgumentError
 from governance.facts import MAX_IMAGES
 from governance.types import GenerationRequest, Principal, Prompt, PromptKind, Scalar
+from governance_adapters.pipelines.generators import CallerGenerators
 
 OUTPUT_TYPES = ("pil", "np", "pt")
 _COUNTS = ("num_images_per_prompt", "batch_size")
@@ -38,13 +40,13 @@ class BoundArguments:
     width: int
     height: int
     images: int
-    generators: tuple[torch.Generator, ...]
+    generators: CallerGenerators
     output_type: str
     return_dict: bool
 
     def request(self, request_id: str, principal: Principal, purpose: str, model: str) -> GenerationRequest:
         """The call as a request."""
-        seeds = tuple(generator.initial_seed() % 2**64 for generator in self.generators)
+        seeds = self.generators.seeds
         return GenerationRequest(
             id=request_id,
             principal=principal,
@@ -57,6 +59,7 @@ class BoundArguments:
             model=model,
             parameters=self.parameters,
             seeds=seeds * (self.images if len(seeds) == 1 else 1),
+            generators=self.generators.recorded,
         )
 
 
@@ -64,6 +67,8 @@ def bind(
     pipe: DiffusionPipeline, call: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> BoundArguments:
     """Bind `args` and `kwargs` to the signature of `call`, the pipeline's own `__call__`.
+
+    numpy scalars become the Python numbers they stand for.
 
     Raises:
         UnsupportedArgumentError: an argument that policy could not see.
@@ -77,7 +82,7 @@ def bind(
             f"These arguments do not fit {type(pipe).__name__}: {error}.", remedy="Check the call."
         ) from error
     bound.apply_defaults()
-    values = dict(list(bound.arguments.items())[1:])
+    values = {name: _exact(value) for name, value in list(bound.arguments.items())[1:]}
     for name, parameter in signature.parameters.items():
         if parameter.kind is inspect.Parameter.VAR_KEYWORD and (unknown := values.pop(name, {})):
             raise UnsupportedArgumentError(
@@ -94,21 +99,28 @@ def bind(
         if value is None or name in _LINE_ARGUMENTS:
             keywords[name] = value
         elif "prompt" in name and _is_text(value):
-            texts = [value] if isinstance(value, str) else list(value)
-            keywords[name] = value if isinstance(value, str) else texts
-            kind = PromptKind.NEGATIVE if "negative" in name else PromptKind.PROMPT
-            prompts.extend(Prompt(text, kind, name) for text in texts if text or kind is PromptKind.PROMPT)
+            keywords[name] = value
+            texts = [value] if isinstance(value, str) else value
+            prompts.extend(_prompts(name, texts))
             batch = max(batch, len(texts))
         elif isinstance(value, (bool, int, float)):
             keywords[name] = parameters[name] = value
         elif _is_default(value, default):
-            keywords[name] = value
+            keywords[name] = deepcopy(default) if type(default) in (list, tuple) else default
         else:
             raise UnsupportedArgumentError(
                 f"The argument {name!r} of type {type(value).__name__} cannot be shown to policy.",
                 remedy="Leave it out: texts, numbers, sizes, counts and generators can be governed.",
             )
     return _bound(pipe, values, keywords, prompts, parameters, batch)
+
+
+def _prompts(name: str, texts: Sequence[str]) -> list[Prompt]:
+    """The texts of one parameter; empty negative prompts ask for nothing and are left out, the others keep their place."""
+    kind = PromptKind.NEGATIVE if "negative" in name else PromptKind.PROMPT
+    return [
+        Prompt(text, kind, name, position) for position, text in enumerate(texts) if text or kind is PromptKind.PROMPT
+    ]
 
 
 def _bound(
@@ -120,7 +132,7 @@ def _bound(
     batch: int,
 ) -> BoundArguments:
     output_type = values.get("output_type", "pil")
-    if output_type not in OUTPUT_TYPES:
+    if type(output_type) is not str or output_type not in OUTPUT_TYPES:
         raise UnsupportedArgumentError(
             f"output_type={output_type!r} would hand out what no detector has seen.",
             remedy=f"Use one of {', '.join(OUTPUT_TYPES)}.",
@@ -130,10 +142,7 @@ def _bound(
         images *= _whole(name, 1 if values.get(name) is None else values[name])
     if images > MAX_IMAGES:
         raise RequestError(f"{images} images are too many.", remedy=f"Ask for at most {MAX_IMAGES} a call.")
-    generators = _generators(values.get("generator"), images)
-    if generators:
-        states = b"".join(bytes(generator.get_state().cpu().numpy().tobytes()) for generator in generators)
-        parameters["generator_states"] = digest(states)
+    generators = CallerGenerators.read(values.get("generator"), images)
     width, height = (_size(pipe, values, name) for name in ("width", "height"))
     return BoundArguments(
         keywords=keywords,
@@ -163,29 +172,35 @@ def _size(pipe: DiffusionPipeline, values: Mapping[str, Any], name: str) -> int:
     return sample * int(getattr(pipe, "vae_scale_factor", 1))
 
 
-def _generators(value: Any, images: int) -> tuple[torch.Generator, ...]:
-    generators = () if value is None else tuple(value) if isinstance(value, (list, tuple)) else (value,)
-    if not all(isinstance(generator, torch.Generator) for generator in generators) or len(generators) not in (
-        0,
-        1,
-        images,
-    ):
-        raise RequestError(
-            "`generator` must be one torch.Generator, or a list of one per image.",
-            remedy=f"Give 1 or {images} generators, or none.",
-        )
-    return generators
-
-
 def _whole(name: str, value: Any) -> int:
     if type(value) is not int or value < 1:
         raise RequestError(f"{name}={value!r} is not a positive integer.", remedy=f"Give {name} as an integer from 1.")
     return value
 
 
+def _exact(value: Any) -> Any:
+    """Scalars, texts and plain lists as exact builtin copies: a subclass could say one thing now and another later.
+
+    A subclass of list or tuple stays as it is, which `bind` then refuses.
+    """
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, (int, np.integer)):
+        return operator.index(value)
+    if isinstance(value, (float, np.floating)):
+        return float(value)
+    if type(value) in (list, tuple):
+        copied = [str.__str__(item) if isinstance(item, str) else item for item in value]
+        return copied if type(value) is list else tuple(copied)
+    return value
+
+
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) or (
-        isinstance(value, (list, tuple)) and bool(value) and all(isinstance(item, str) for item in value)
+    """Whether `value` is an exact text, or a list or tuple of them."""
+    return type(value) is str or (
+        type(value) in (list, tuple) and bool(value) and all(type(item) is str for item in value)
     )
 
 
@@ -193,4 +208,4 @@ def _is_default(value: Any, default: Any) -> bool:
     """Whether an argument is its parameter's plain default. Identity or equality of plain values, never of tensors."""
     if value is default:
         return True
-    return type(value) is type(default) and isinstance(value, (str, tuple, list)) and bool(value == default)
+    return type(value) is type(default) and type(value) in (str, tuple, list) and bool(value == default)

@@ -6,57 +6,33 @@ import inspect
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from typing import Any
 
-import numpy as np
 import torch
-from diffusers import DiffusionPipeline, ImagePipelineOutput
-from PIL import Image
+from diffusers import DiffusionPipeline
 
-from governance.errors import ConfigurationError, GenerationError, GovernanceError, RequestError
+from governance.errors import ConfigurationError, GenerationError, GovernanceError, RequestError, WithheldError
 from governance.governor import Governor
-from governance.types import (
-    Draft,
-    GenerationRequest,
-    GovernedItem,
-    GovernedResult,
-    ModelFacts,
-    Pixels,
-    Principal,
-    new_id,
-)
+from governance.types import Draft, GenerationRequest, GovernedResult, ModelFacts, Principal, new_id
 from governance_adapters.pipelines.arguments import BoundArguments, bind
 from governance_adapters.pipelines.describe import describe
+from governance_adapters.pipelines.output import flags_of, governed_output, makes_images, named_output_class, pixels_of
 
 logger = logging.getLogger(__name__)
 
 
-class GovernedItems(tuple[GovernedItem, ...]):  # noqa: SLOT001 - a tuple that carries one attribute
-    """The items of a governed call. Called like the mapping method it stands in for, it answers that method's question:
-    diffusers' outputs are ordered dictionaries and use their own `items()`.
-    """
-
-    _mapping_items: Callable[[], Any]
-
-    @classmethod
-    def of(cls, items: Sequence[GovernedItem], mapping_items: Callable[[], Any]) -> GovernedItems:
-        """`items`, standing in for the method `mapping_items`."""
-        self = cls(items)
-        self._mapping_items = mapping_items
-        return self
-
-    def __call__(self) -> Any:
-        """What the output's own `items()` returns."""
-        return self._mapping_items()
-
-
 class BoundPipeline:
-    """One bound call of one pipeline, as the port `Pipeline`."""
+    """One bound call of one pipeline, as the port `Pipeline`.
+
+    `output_class` and `flags` are all that is kept of what the pipeline returned: the class of its output, if it has
+    images, and the fields of one bool per image.
+    """
 
     def __init__(self, pipe: DiffusionPipeline, call: Callable[..., Any], arguments: BoundArguments) -> None:
         self._pipe, self._call, self._arguments = pipe, call, arguments
-        self.output: Any = None
+        self._used: list[torch.Generator] | None = None
+        self.output_class: type | None = None
+        self.flags: dict[str, list[bool]] = {}
 
     def describe(self) -> ModelFacts:
         """What would generate now."""
@@ -65,17 +41,18 @@ class BoundPipeline:
     def generate(self, request: GenerationRequest) -> list[Draft]:
         """Run the pipeline's own call; one generator per image unless the caller gave generators.
 
+        The caller's generators stay where they are: clones of them run.
+
         Raises:
             GenerationError: the pipeline raised, or returned something other than finite images.
         """
-        generators = list(self._arguments.generators) or [
-            torch.Generator("cpu").manual_seed(seed) for seed in request.seeds
-        ]
+        clones = self._arguments.generators.clones()
+        generators = clones or [torch.Generator("cpu").manual_seed(seed) for seed in request.seeds]
         keywords = dict(self._arguments.keywords)
         keywords["generator"] = generators[0] if len(generators) == 1 else generators
         keywords["output_type"], keywords["return_dict"] = "np", True
         try:
-            self.output = self._call(self._pipe, **keywords)
+            output = self._call(self._pipe, **keywords)
         except GovernanceError:
             raise
         except Exception as error:  # whatever a pipeline raises, nothing was generated: fail closed
@@ -84,59 +61,77 @@ class BoundPipeline:
                 remedy="Check the arguments against the pipeline's own documentation.",
             ) from error
         model = describe(self._pipe)
-        pixels = _pixels(getattr(self.output, "images", None))
+        pixels = pixels_of(getattr(output, "images", None))
+        self.output_class = type(output) if makes_images(type(output)) else None
+        self.flags = flags_of(output, len(pixels))
+        self._used = clones
         return [
             Draft(index, image, model, seed)
             for index, (image, seed) in enumerate(zip(pixels, request.seeds, strict=True))
         ]
+
+    def advance_generators(self) -> None:
+        """Move the caller's generators on by what this call drew from them; nothing if it did not generate."""
+        if self._used:
+            self._arguments.generators.advance(self._used)
 
 
 def wrap(pipe: DiffusionPipeline, governor: Governor, principal: Principal, purpose: str) -> DiffusionPipeline:
     """Govern `pipe` itself: its class becomes a subclass whose call runs down the line.
 
     Every reference to `pipe` is governed from here on; `isinstance` and the class name stay what they were. The call
-    also takes `principal`, `purpose` and `request_id`.
+    takes the pipeline's own arguments and four more:
+
+    - `principal`: who asks this time, a Principal, or a text: an asserted id. Without it the one given here asks.
+    - `roles`: the roles of a `principal` given as text, a list or tuple of texts. Another person never inherits the
+      roles of the principal given here: without `roles` they have none.
+    - `purpose`: what for, this time.
+    - `request_id`: the idempotency key; a fresh one each call without it.
+
+    The caller's generators move on when the pipeline ran and every item was decided on. After a failure, and for a
+    recorded result, they are where they were, so that trying again is the same request.
 
     Raises:
         ConfigurationError: `pipe` is no diffusers pipeline, makes no images, or is governed already.
     """
-    if not isinstance(pipe, DiffusionPipeline):
-        raise ConfigurationError(
-            f"A {type(pipe).__name__} is no diffusers pipeline.", remedy="Pass a DiffusionPipeline."
-        )
-    original = type(pipe)
-    if getattr(original, "governed", False):
-        raise ConfigurationError("This pipeline is governed already.", remedy="Use it as it is.")
+    original = _wrappable(pipe)
     own_call = original.__call__
-    for name in ("generator", "output_type"):
-        if name not in inspect.signature(own_call).parameters:
-            raise ConfigurationError(
-                f"{original.__name__} takes no {name!r}, so what it makes cannot be described or checked.",
-                remedy="Govern a pipeline that makes images.",
-            )
-    if getattr(pipe, "watermark", None) is not None:
-        logger.warning("%s embeds a fixed watermark of its own; the governed one takes its place", original.__name__)
     running = threading.Lock()
+    output_classes = [named_output_class(original)]
 
     def governed_call(
         self: DiffusionPipeline,
         *args: Any,
-        principal: Principal = principal,
+        principal: str | Principal = principal,
+        roles: Sequence[str] | None = None,
         purpose: str = purpose,
         request_id: str | None = None,
         **kwargs: Any,
     ) -> Any:
-        _drop_fixed_mark(self)
-        try:
-            arguments = bind(self, own_call, args, kwargs)
-        except RequestError as error:
-            governor.refuse(error)
-            raise
-        bound = BoundPipeline(self, own_call, arguments)
-        request = arguments.request(request_id or new_id(), principal, purpose, original.__name__)
-        with running:  # schedulers keep state: one pipeline makes one batch at a time
-            result = governor.generate(request, bound)
-        return _output(bound, arguments, result, governor)
+        # Schedulers and generators keep state: one pipeline binds, judges and makes one batch at a time.
+        with running:
+            _drop_fixed_mark(self)
+            try:
+                who = _principal(principal, roles)
+                arguments = bind(self, own_call, args, kwargs)
+            except (ConfigurationError, RequestError) as error:
+                governor.refuse(error)
+                raise
+            bound = BoundPipeline(self, own_call, arguments)
+            request = arguments.request(request_id or new_id(), who, purpose, original.__name__)
+            result = _generate(governor, request, bound)
+            output_classes[0] = bound.output_class or output_classes[0]
+        decoded = [
+            None if item.asset is None else governor.parts.encoder.decode(item.asset.content) for item in result.items
+        ]
+        return governed_output(
+            output_classes[0],
+            bound.flags,
+            result,
+            decoded,
+            arguments.output_type,
+            return_dict=arguments.return_dict,
+        )
 
     governed_call.__doc__ = own_call.__doc__
     governed = type(
@@ -148,55 +143,60 @@ def wrap(pipe: DiffusionPipeline, governor: Governor, principal: Principal, purp
     return pipe
 
 
+def _wrappable(pipe: Any) -> type[Any]:
+    """The class of `pipe`, which can be governed."""
+    if not isinstance(pipe, DiffusionPipeline):
+        raise ConfigurationError(
+            f"A {type(pipe).__name__} is no diffusers pipeline.", remedy="Pass a DiffusionPipeline."
+        )
+    original = type(pipe)
+    if getattr(original, "governed", False):
+        raise ConfigurationError("This pipeline is governed already.", remedy="Use it as it is.")
+    for name in ("generator", "output_type"):
+        if name not in inspect.signature(original.__call__).parameters:
+            raise ConfigurationError(
+                f"{original.__name__} takes no {name!r}, so what it makes cannot be described or checked.",
+                remedy="Govern a pipeline that makes images.",
+            )
+    if getattr(pipe, "watermark", None) is not None:
+        logger.warning("%s embeds a fixed watermark of its own; the governed one takes its place", original.__name__)
+    return original
+
+
+def _generate(governor: Governor, request: GenerationRequest, bound: BoundPipeline) -> GovernedResult:
+    """Run down the line, and move the caller's generators on if every draft was decided on."""
+    try:
+        result = governor.generate(request, bound)
+    except WithheldError:
+        bound.advance_generators()
+        raise
+    bound.advance_generators()
+    return result
+
+
+def _principal(principal: Any, roles: Any) -> Principal:
+    """Who asks this time.
+
+    Raises:
+        ConfigurationError: neither a text nor a Principal, roles that are no list of texts, or roles twice.
+    """
+    if roles is not None and (not isinstance(roles, (list, tuple)) or not all(isinstance(role, str) for role in roles)):
+        raise ConfigurationError(f"roles={roles!r} is no list of texts.", remedy='Write roles=("designer",).')
+    if isinstance(principal, str):
+        return Principal(str.__str__(principal), tuple(str.__str__(role) for role in roles or ()))
+    if not isinstance(principal, Principal):
+        raise ConfigurationError(
+            f"principal= takes a text or a Principal, not a {type(principal).__name__}.", remedy="Say who asks."
+        )
+    if roles is not None:
+        raise ConfigurationError(
+            "roles= goes with a principal= given as text; a Principal has roles of its own.",
+            remedy="Pass a Principal with these roles, or the principal's id as text.",
+        )
+    return principal
+
+
 def _drop_fixed_mark(pipe: Any) -> None:
     """SDXL pipelines embed the same 48 bits in every image when they can; ours takes that mark's place."""
     if getattr(pipe, "watermark", None) is not None:
         pipe.watermark = None
-
-
-def _pixels(images: Any) -> list[Pixels]:
-    """(N, H, W, 3) floats in [0, 1] as N arrays of uint8, rounded as diffusers rounds for PIL."""
-    if not isinstance(images, np.ndarray) or images.ndim != 4 or images.shape[3] not in (1, 3):
-        raise GenerationError(
-            "The pipeline returned no batch of RGB images.", remedy="Govern a pipeline that makes images."
-        )
-    if not np.isfinite(images).all():
-        raise GenerationError("The pipeline made pixels that are not numbers.", remedy="Use a higher precision dtype.")
-    rounded = (images.clip(0.0, 1.0) * 255).round().astype(np.uint8)
-    return [np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3))) for image in rounded]
-
-
-def _converted(decoded: Sequence[Pixels | None], output_type: str) -> Any:
-    """Released images in the form asked for, None where withheld; one array or tensor if none was."""
-    if output_type == "pil":
-        return [None if image is None else Image.fromarray(image) for image in decoded]
-    arrays = [None if image is None else image.astype(np.float32) / 255 for image in decoded]
-    if output_type == "pt":
-        tensors = [None if array is None else torch.from_numpy(array).permute(2, 0, 1) for array in arrays]
-        whole = [tensor for tensor in tensors if tensor is not None]
-        return torch.stack(whole) if len(whole) == len(tensors) else tensors
-    present = [array for array in arrays if array is not None]
-    return np.stack(present) if len(present) == len(arrays) else arrays
-
-
-def _output(bound: BoundPipeline, arguments: BoundArguments, result: GovernedResult, governor: Governor) -> Any:
-    """The pipeline's own kind of output, its images decoded from the released bytes."""
-    decoded = [
-        None if item.asset is None else governor.parts.encoder.decode(item.asset.content) for item in result.items
-    ]
-    images = _converted(decoded, arguments.output_type)
-    output = bound.output
-    if output is None:  # a recorded result: nothing was generated this time
-        output_class: Any = ImagePipelineOutput
-        output = output_class(images=images)
-    for field in fields(output):
-        value = getattr(output, field.name)
-        if field.name == "images":
-            output.images = images
-        elif not (isinstance(value, list) and all(isinstance(item, bool) for item in value)):
-            setattr(output, field.name, None)
-    if not arguments.return_dict:
-        return (images, *(getattr(output, field.name) for field in fields(output) if field.name != "images"))
-    output.__dict__["items"] = GovernedItems.of(result.items, type(output).items.__get__(output))
-    output.__dict__["governance"] = result
-    return output

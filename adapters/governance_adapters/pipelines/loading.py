@@ -42,9 +42,8 @@ def load_pipeline(path: Path, dtype: str = "float32") -> Any:
         load: Any = DiffusionPipeline.from_pretrained
         pipe = load(path, dtype=DTYPES[dtype], local_files_only=True, use_safetensors=True, trust_remote_code=False)
     except Exception as error:  # diffusers raises what it likes; whatever it is, there is no model: fail closed
-        first_line = str(error).strip().partition("\n")[0]
         raise ModelError(
-            f"The pipeline in {path} does not load: {type(error).__name__}: {first_line}",
+            f"The pipeline in {path} does not load: {type(error).__name__}: {_first_sentence(error)}.",
             remedy="It must be a complete diffusers folder with safetensors weights.",
         ) from error
     pipe.set_progress_bar_config(disable=True)
@@ -74,6 +73,11 @@ def _own_code(path: Path) -> Iterator[str]:
             shipped = module in _LIBRARIES or (isinstance(module, str) and hasattr(pipelines, module))
             if name == "_class_name" or not (module is None or shipped):
                 yield f"the component {name} from {module}" if name != "_class_name" else f"the pipeline from {module}"
+
+
+def _first_sentence(error: Exception) -> str:
+    """What went wrong, without the advice that follows: it names options that are not offered here."""
+    return str(error).strip().partition("\n")[0].partition(". ")[0].rstrip(".")
 
 
 def _json(file: Path) -> Any:

@@ -1,0 +1,207 @@
+"""Real diffusers pipelines, tiny and untrained: what may be asked of them, by whom, and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from governance.errors import (
+    ConfigurationError,
+    RequestError,
+    UnsupportedArgumentError,
+)
+from governance.governor import Governor
+from governance.testing import FakePolicyEngine, fake_parts
+from governance.types import EntryKind, Principal, Prompt, PromptKind
+from governance_adapters.marking.encoding import ImageEncoder
+from governance_adapters.pipelines.diffusers import wrap
+from support.tiny import (
+    SIDE,
+    stable_diffusion_xl,
+)
+from support.wrapped import (
+    PRINCIPAL,
+    Agreeable,
+    Moody,
+    bound,
+    call_of,
+    last,
+)
+
+
+class TestArguments:
+    def test_texts_numbers_and_sizes_become_facts(self, pipe):
+        arguments = bound(
+            pipe, ["a", "b"], negative_prompt=["x", ""], num_images_per_prompt=2, guidance_scale=3.5, clip_skip=1
+        )
+        assert arguments.prompts == (
+            Prompt("a"),
+            Prompt("b", position=1),
+            Prompt("x", PromptKind.NEGATIVE, "negative_prompt"),
+        )
+        assert arguments.images == 4
+        assert arguments.parameters["guidance_scale"] == 3.5
+        assert arguments.parameters["clip_skip"] == 1
+        assert (arguments.width, arguments.height, arguments.steps) == (SIDE, SIDE, 50)
+
+    def test_prompts_keep_their_place_in_the_batch(self, pipe):
+        arguments = bound(pipe, ["a", "b", "c"], negative_prompt=["", "x", ""])
+        assert [(p.text, p.position) for p in arguments.prompts] == [("a", 0), ("b", 1), ("c", 2), ("x", 1)]
+
+    def test_numpy_scalars_are_the_numbers_they_stand_for(self, pipe):
+        arguments = bound(
+            pipe,
+            "a",
+            guidance_scale=np.float64(3.5),
+            eta=np.float32(0.5),
+            num_inference_steps=np.int64(3),
+            width=np.uint16(SIDE),
+            clip_skip=np.int8(1),
+            num_images_per_prompt=np.int32(2),
+            return_dict=np.False_,
+        )
+        assert (arguments.steps, arguments.width, arguments.images) == (3, SIDE, 2)
+        assert arguments.return_dict is False
+        names = ("guidance_scale", "eta", "clip_skip")
+        assert [(type(arguments.parameters[n]), arguments.parameters[n]) for n in names] == [
+            (float, 3.5),
+            (float, 0.5),
+            (int, 1),
+        ]
+        for name in (*names, "num_inference_steps", "num_images_per_prompt", "width"):
+            assert type(arguments.keywords[name]) in (int, float)
+
+    def test_a_numpy_number_runs(self, governed, line):
+        assert governed("a", num_inference_steps=np.int64(1), guidance_scale=np.float64(3.5)).items
+        assert call_of(line, last(line, EntryKind.INTENT))["floats"]["guidance_scale"] == "3.5"
+
+    def test_texts_that_could_change_become_plain_texts(self, pipe):
+        arguments = bound(pipe, [Moody("a"), "b"], negative_prompt=Moody("c"), output_type=Moody("np"))
+        assert [p.text for p in arguments.prompts] == ["a", "b", "c"]
+        assert {type(p.text) for p in arguments.prompts} == {str}
+        assert [type(text) for text in arguments.keywords["prompt"]] == [str, str]
+        assert type(arguments.keywords["negative_prompt"]) is str
+
+    def test_a_default_that_is_a_list_is_passed_on_as_a_copy_of_the_default(self, pipe):
+        given = ["latents"]
+        arguments = bound(pipe, "a", callback_on_step_end_tensor_inputs=given)
+        passed = arguments.keywords["callback_on_step_end_tensor_inputs"]
+        given.append("prompt_embeds")
+        assert passed == ["latents"]
+        posing = bound(pipe, "a", callback_on_step_end_tensor_inputs=[Agreeable()])
+        assert [type(name) for name in posing.keywords["callback_on_step_end_tensor_inputs"]] == [str]
+
+    def test_a_second_text_encoders_prompt_is_seen(self, tmp_path):
+        arguments = bound(stable_diffusion_xl(tmp_path), "a", prompt_2="b", negative_prompt_2="c")
+        assert {(p.text, p.parameter) for p in arguments.prompts} == {
+            ("a", "prompt"),
+            ("b", "prompt_2"),
+            ("c", "negative_prompt_2"),
+        }
+
+    def test_lists_are_copied_so_that_they_cannot_change_between_check_and_call(self, pipe):
+        prompts = ["a", "b"]
+        arguments = bound(pipe, prompts)
+        prompts[0] = "changed"
+        assert arguments.keywords["prompt"] == ["a", "b"]
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("prompt_embeds", torch.zeros(1, 77, 32)),
+            ("latents", torch.zeros(1, 4, 32, 32)),
+            ("callback_on_step_end", lambda *_: {}),
+            ("ip_adapter_image", Image.new("RGB", (8, 8))),
+            ("cross_attention_kwargs", {"scale": 0.5}),
+            ("timesteps", [10, 5]),
+            ("output_type", "latent"),
+            ("callback_on_step_end_tensor_inputs", ["latents", "prompt_embeds"]),
+            ("negative_prompt", type("Listing", (list,), {})(["a"])),
+            ("guidance_scale", np.array([7.5])),
+        ],
+    )
+    def test_what_policy_cannot_see_is_refused_and_recorded(self, governed, line, name, value):
+        with pytest.raises(UnsupportedArgumentError) as caught:
+            governed("a", **{name: value})
+        assert caught.value.remedy
+        assert last(line, EntryKind.FAILED).body["error"] == "UnsupportedArgumentError"
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            {"nonsense": 1},
+            {"num_inference_steps": -3},
+            {"num_inference_steps": 2.5},
+            {"num_images_per_prompt": 0},
+            {"width": "wide"},
+            {"guidance_scale": float("nan")},
+            {"generator": 7},
+            {"generator": [torch.Generator(), torch.Generator()]},
+            {"generator": [torch.Generator()] * 2, "num_images_per_prompt": 2},
+        ],
+        ids=" ".join,
+    )
+    def test_what_makes_no_sense_is_refused_and_recorded(self, governed, line, arguments):
+        with pytest.raises(RequestError):
+            governed("a", **arguments)
+        assert [entry.kind for _, entry in line.parts.ledger.entries()] == [EntryKind.FAILED]
+
+
+class TestPrincipal:
+    def asked(self, policy):
+        return policy.asked[0][1]["principal"]
+
+    @pytest.fixture
+    def policy(self):
+        return FakePolicyEngine()
+
+    @pytest.fixture
+    def line(self, policy):
+        return Governor(fake_parts(encoder=ImageEncoder(), policy=policy))
+
+    def test_a_text_is_another_person_without_the_first_ones_roles(self, governed, policy):
+        governed("a", num_inference_steps=1, principal="editor@example.org")
+        assert (self.asked(policy)["id"], self.asked(policy)["roles"]) == ("editor@example.org", [])
+        assert self.asked(policy)["assurance"] == "asserted"
+
+    @pytest.mark.parametrize("roles", [("editor", "lead"), ["editor", "lead"]])
+    def test_a_text_comes_with_roles_of_its_own(self, governed, policy, roles):
+        governed("a", num_inference_steps=1, principal="editor@example.org", roles=roles)
+        assert self.asked(policy)["roles"] == ["editor", "lead"]
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"principal": "editor@example.org", "roles": "editor"}, "no list of texts"),
+            ({"principal": "editor@example.org", "roles": [1]}, "no list of texts"),
+            ({"principal": Principal("editor@example.org"), "roles": ["editor"]}, "goes with a principal"),
+            ({"roles": ["editor"]}, "goes with a principal"),
+            ({"principal": 7}, "not a int"),
+            ({"principal": None}, "not a NoneType"),
+        ],
+    )
+    def test_what_names_nobody_is_refused_and_recorded(self, governed, policy, line, arguments, message):
+        with pytest.raises(ConfigurationError, match=message):
+            governed("a", num_inference_steps=1, **arguments)
+        assert not policy.asked
+        assert last(line, EntryKind.FAILED).body["error"] == "ConfigurationError"
+
+
+class TestRefusedToWrap:
+    def test_what_is_no_pipeline(self, line):
+        with pytest.raises(ConfigurationError, match="no diffusers pipeline"):
+            wrap(object(), line, PRINCIPAL, "marketing")
+
+    def test_what_is_governed_already(self, governed, line):
+        with pytest.raises(ConfigurationError, match="already"):
+            wrap(governed, line, PRINCIPAL, "marketing")
+
+    def test_what_makes_no_images(self, line):
+        from diffusers import DiffusionPipeline
+
+        class Prior(DiffusionPipeline):
+            def __call__(self, prompt):
+                return prompt
+
+        with pytest.raises(ConfigurationError, match="generator"):
+            wrap(Prior(), line, PRINCIPAL, "marketing")

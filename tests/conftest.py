@@ -16,6 +16,23 @@ from governance_adapters.marking.authority import InsecureKeyWarning
 from governance_adapters.settings import Settings
 from governance_adapters.wiring import initialise, open_governor
 
+FIGURE = "figure"
+
+
+@pytest.fixture
+def figure(record_property):
+    """Say a measured figure: it stands at the end of the run, whichever process measured it."""
+    return lambda text: record_property(FIGURE, text)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print what tests measured, and loudly what was not tested."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ())]
+    said = [text for report in reports for name, text in report.user_properties if name == FIGURE]
+    if said:
+        terminalreporter.section("figures")
+        terminalreporter.write_line("\n".join(said))
+
 
 @pytest.fixture
 def settings(tmp_path):

@@ -78,13 +78,12 @@ def test_the_same_seed_paints_the_same_picture(pipe):
     assert (paint(1) != paint(2)).any()
 
 
-def test_it_paints_what_it_is_asked_for(pipe, capsys):
+def test_it_paints_what_it_is_asked_for(pipe, figure):
     found = evaluate(pipe, count=PICTURES, seed=20261123)
-    with capsys.disabled():
-        print(
-            f"\n{found.count} generated digits: {found.read_as_intended:.1%} read as intended by a classifier that reads "
-            f"{found.real_accuracy:.1%} of real ones; both colours right in {found.colours_right:.1%}"
-        )
+    figure(
+        f"{found.count} generated digits: {found.read_as_intended:.1%} read as intended by a classifier that reads "
+        f"{found.real_accuracy:.1%} of real ones it never saw; both colours right in {found.colours_right:.1%}"
+    )
     assert found.count == PICTURES
     assert found.real_accuracy >= READ_AT_LEAST
     assert found.read_as_intended >= READ_AT_LEAST

@@ -8,7 +8,6 @@ import os
 import secrets
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -19,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from governance.canonical import Digest, Json, canonical_bytes, canonical_digest
-from governance.errors import GovernanceError, LedgerError, ProofError, StorageError
+from governance.errors import GovernanceError, LedgerError, ProofError
+from governance.files import write_atomically
 
 Pixels: TypeAlias = NDArray[np.uint8]
 """One image: shape (H, W, 3), dtype uint8, RGB, sRGB values 0..255."""
@@ -412,31 +412,3 @@ class Fingerprint:
 def receipt_path(path: Path) -> Path:
     """Where the receipt of the asset at `path` is kept."""
     return path.with_name(path.name + ".receipt.json")
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write `content` to `path` durably, or leave what was there.
-
-    Raises:
-        StorageError: the folder or disk refuses.
-    """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise StorageError(
-            f"{path} cannot be written: {error.strerror or error}.",
-            remedy="Check that the folder exists, is writable and that the disk has room.",
-        ) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)

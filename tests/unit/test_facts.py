@@ -11,6 +11,7 @@ from governance.bodies import decision_of, findings_of
 from governance.canonical import canonical_bytes, canonical_digest, commitment, new_salt, without_floats
 from governance.errors import CanonicalError, LedgerError, ObligationError, ProofError, StorageError
 from governance.facts import finding_facts, redact, request_facts, stricter
+from governance.files import write_atomically
 from governance.obligations import Obligations
 from governance.testing import EXAMPLE_MODEL, example_request
 from governance.testing.policy import admission_facts
@@ -23,7 +24,6 @@ from governance.types import (
     Receipt,
     new_id,
     receipt_path,
-    write_atomically,
 )
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from governance.errors import ConfigurationError
-from governance.types import write_atomically
+from governance.files import write_atomically
 from governance_adapters.commands.output import JsonFlag, err, out, print_fields, print_json
 from governance_adapters.marking.keys import ROOTS, KeyFolder, create_insecure_keys
 from governance_adapters.marking.renewal import renew_insecure_credentials

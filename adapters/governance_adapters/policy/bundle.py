@@ -15,8 +15,9 @@ from typing import Any
 
 from governance.canonical import Digest, Json, canonical_bytes, canonical_digest, digest
 from governance.errors import CanonicalError, ConfigurationError, PolicyError
+from governance.files import write_atomically
 from governance.normalise import NORMALISER_VERSION, is_term, normalise
-from governance.types import ModelFacts, Stage, write_atomically
+from governance.types import ModelFacts, Stage
 from governance_adapters.policy.schemas import Schemas
 
 _MANIFEST = ".manifest"

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from governance.errors import LedgerError, LedgerTooNewError
-from governance_adapters.storage.files import sync_folder
+from governance.files import sync_folder
 from governance_adapters.storage.tables import METADATA, SCHEMA_REVISION
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

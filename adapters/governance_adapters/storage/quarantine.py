@@ -14,8 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from governance.errors import ConfigurationError, StorageError
-from governance.types import write_atomically
-from governance_adapters.storage.files import sync_folder
+from governance.files import sync_folder, write_atomically
 
 KEY_BYTES = 32
 _NONCE_BYTES = 12

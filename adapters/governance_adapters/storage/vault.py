@@ -14,8 +14,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from governance.canonical import Digest, digest
 from governance.errors import GovernanceError, StorageError
-from governance.types import write_atomically
-from governance_adapters.storage.files import sync_folder
+from governance.files import sync_folder, write_atomically
 
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _STAGED_NAME = re.compile(r"([0-9a-f]{64})|\.([0-9a-f]{64})\.[0-9a-f]+\.tmp", re.ASCII)

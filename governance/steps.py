@@ -177,7 +177,7 @@ def withhold(parts: Parts, subject: Subject, draft: Draft, findings: Sequence[Fi
     record = subject.withheld(EntryKind.HELD, draft.index, findings, release.judged, hold)
     try:
         return append(parts, record).entry
-    except BaseException:
+    except BaseException:  # Ctrl-C too: thrown away only if the ledger certainly lacks it; raised again
         if _certainly_absent(parts, record):
             parts.quarantine.destroy(hold_id)
         raise
@@ -252,7 +252,7 @@ def commit(
     record = subject.released(draft.index, findings, release.judged, file, honoured)
     try:
         receipt = append(parts, record)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: thrown away only if the ledger certainly lacks it; raised again
         if _certainly_absent(parts, record):
             parts.vault.discard(file.digest)
         raise

@@ -112,7 +112,7 @@ def _grow_up(command: dict[str, Any]) -> None:
     module, _, function = command["start"].partition(":")
     try:
         getattr(import_module(module), function)(*command["arguments"])
-    except Exception:
+    except Exception:  # whatever the child raises is printed and ends it with 1, as a program ends
         traceback.print_exc()
         sys.exit(1)
     sys.exit(0)

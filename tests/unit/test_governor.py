@@ -29,7 +29,7 @@ from governance.errors import (
     SigningError,
     StorageError,
 )
-from governance.governor import Governor
+from governance.governor import Governor, refuse_to_open
 from governance.merkle import leaf_hash
 from governance.ports import ManifestReport, ManifestState
 from governance.recovery import recover
@@ -692,6 +692,35 @@ class TestInterrupts:
         assert kinds(base) == ["intent", "released"]
         recover(base.ledger, base.vault, base.quarantine)
         assert base.vault.get(item.asset.digest) == item.asset.content
+
+    def test_an_intent_whose_failure_could_not_be_recorded_is_abandoned(self):
+        parts, pipeline, base = breaking("ledger", "append", 2, LedgerError("locked"))
+        pipeline.error = GenerationError("broken")
+        with pytest.raises(GenerationError) as caught:
+            Governor(parts).generate(example_request(), pipeline)
+        assert any("could not be recorded" in note for note in caught.value.__notes__)
+        assert kinds(base) == ["intent", "abandoned"]
+        assert base.ledger.open_claims() == 0
+        assert Governor(base).generate(example_request(), FakePipeline()).attempt == 2
+
+    def test_what_a_ledger_cannot_answer_for_is_not_thrown_away(self):
+        base = fake_parts()
+        ledger = FailingAt(FailingAt(base.ledger, "append", LedgerError("locked"), nth=2), "entries", LedgerError("no"))
+        with pytest.raises(LedgerError):
+            Governor(replace(base, ledger=ledger)).generate(example_request(), FakePipeline())
+        assert len(base.vault.staged()) == 1
+        assert EntryKind.RELEASED.value not in kinds(base)
+        recover(base.ledger, base.vault, base.quarantine)
+        assert base.vault.staged() == []
+
+    def test_a_line_that_cannot_be_put_together_is_recorded(self):
+        ledger = FakeLedger()
+        refuse_to_open(ledger, ConfigurationError("no keys"))
+        ((_, entry),) = ledger.entries()
+        assert (entry.kind, entry.body["step"]) == (EntryKind.FAILED, "open")
+        error = ConfigurationError("no keys")
+        refuse_to_open(Unwritable(ledger), error)
+        assert any("could not be recorded" in note for note in error.__notes__)
 
 
 class Unwritable:

@@ -75,8 +75,7 @@ class ImageEncoder:
             return _rgb(ImageOps.exif_transpose(picture))
         except MarkError:
             raise
-        # Pillow's parsers answer malformed files with many kinds of exceptions; to us each means one thing: no picture.
-        except Exception as error:
+        except Exception as error:  # Pillow's parsers raise many kinds for malformed files: each means, no picture
             raise MarkError(
                 f"These bytes are not a readable PNG, JPEG or WebP picture: {error}.",
                 remedy="Pass a complete file in one of these formats.",

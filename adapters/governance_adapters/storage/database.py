@@ -113,7 +113,7 @@ class Database:
         try:
             _use_wal(connection, self._busy_timeout_s)
             connection.execute("PRAGMA synchronous=FULL")
-        except BaseException:
+        except BaseException:  # Ctrl-C too: nobody else would close it; raised again
             connection.close()
             raise
         return connection

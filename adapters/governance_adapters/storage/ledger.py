@@ -82,7 +82,7 @@ class SqliteLedger:
         except (SQLAlchemyError, sqlite3.Error) as error:
             ledger.close()
             raise translated(error, target) from error
-        except BaseException:
+        except BaseException:  # Ctrl-C too: whatever ends the opening, what is held is let go of; raised again
             ledger.close()
             raise
         return ledger
@@ -104,7 +104,7 @@ class SqliteLedger:
         ledger = cls(target, None, key, 10.0)
         try:
             ledger._read(lambda connection: check_schema(connection, target))
-        except BaseException:
+        except BaseException:  # Ctrl-C too: whatever ends the opening, what is held is let go of; raised again
             ledger.close()
             raise
         return ledger

@@ -89,7 +89,7 @@ class Writer:
                 self._changed.notify()
         try:
             return work.future.result()
-        except BaseException:
+        except BaseException:  # Ctrl-C above all: it goes on once the ledger's answer is final; raised again
             if not work.future.cancel():
                 wait([work.future])
             raise

@@ -11,7 +11,8 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from governance.types import Entry, EntryKind, Receipt, receipt_path
+from governance.assets import receipt_path
+from governance.entries import Entry, EntryKind, Receipt
 from governance_adapters.settings import Settings
 from governance_adapters.storage.ledger import SqliteLedger
 from governance_adapters.wiring import open_ledger, open_verifier

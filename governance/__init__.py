@@ -3,16 +3,9 @@
 This package imports no vendor: the standard library, numpy, rfc8785 and cryptography only.
 """
 
-from governance.types import (
-    Asset,
-    Assurance,
-    GenerationRequest,
-    GovernedItem,
-    GovernedResult,
-    Principal,
-    Receipt,
-    Verdict,
-)
+from governance.assets import Asset, GovernedItem, GovernedResult, Verdict
+from governance.entries import Receipt
+from governance.types import Assurance, GenerationRequest, Principal
 
 __all__ = [
     "Asset",

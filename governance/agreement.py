@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from governance.bodies import BODY_VERSION
+from governance.entries import Entry, EntryKind
 from governance.errors import SigningError
 from governance.manifest import Provenance
 from governance.ports import ManifestReport, ManifestState
 from governance.records import asset_id, intent_named
-from governance.types import Decision, Entry, EntryKind, Outcome, Stage
+from governance.types import Decision, Outcome, Stage
 
 
 def disagreement(entry: Entry, decision: Decision | None, report: ManifestReport | None, log_name: str) -> str:

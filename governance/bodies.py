@@ -11,22 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from governance.canonical import Digest, Json, canonical_bytes, commitment, digest, new_salt
+from governance.entries import Entry, EntryKind, Receipt
 from governance.errors import ProofError
 from governance.facts import call_facts, finding_facts, redact, resolves
 from governance.merkle import leaf_hash
 from governance.ports import Document, MarkRecord, PersonalField, Record
-from governance.types import (
-    Decision,
-    Entry,
-    EntryKind,
-    Finding,
-    GenerationRequest,
-    ModelFacts,
-    Outcome,
-    Reason,
-    Receipt,
-    Stage,
-)
+from governance.types import Decision, Finding, GenerationRequest, ModelFacts, Outcome, Reason, Stage
 
 BODY_VERSION = 1
 MESSAGES_FIELD = "/decision/messages"

@@ -15,9 +15,9 @@ from typing import NoReturn
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from governance.entries import Entry, Receipt
 from governance.errors import ConfigurationError, ProofError
 from governance.merkle import HASH_BYTES, leaf_hash, verify_inclusion
-from governance.types import Entry, Receipt
 
 MAX_NOTE_CHARACTERS = 256 * 1024
 MAX_SIGNATURES = 64

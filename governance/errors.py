@@ -32,7 +32,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from governance.types import GovernedResult
+    from governance.assets import GovernedResult
 
 
 class GovernanceError(Exception):

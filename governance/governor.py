@@ -13,8 +13,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from governance import steps
+from governance.assets import GovernedItem, GovernedResult, Verdict
 from governance.bodies import Judged, Subject
 from governance.canonical import Json
+from governance.entries import Entry, EntryKind
 from governance.errors import ConflictError, GovernanceError, InProgressError, LedgerError
 from governance.facts import facts_digest
 from governance.marking import mark
@@ -22,20 +24,7 @@ from governance.parts import Parts
 from governance.ports import Ledger, Pipeline, Record, Recorded
 from governance.records import ClaimState, close_claim
 from governance.results import recorded_result, released_or_raise
-from governance.types import (
-    Decision,
-    Draft,
-    Entry,
-    EntryKind,
-    Finding,
-    GenerationRequest,
-    GovernedItem,
-    GovernedResult,
-    ModelFacts,
-    Outcome,
-    Verdict,
-    new_id,
-)
+from governance.types import Decision, Draft, Finding, GenerationRequest, ModelFacts, Outcome, new_id
 
 logger = logging.getLogger(__name__)
 

@@ -10,19 +10,8 @@ from enum import StrEnum
 from typing import Protocol
 
 from governance.canonical import Digest, Json
-from governance.types import (
-    Decision,
-    Draft,
-    Entry,
-    EntryKind,
-    Finding,
-    Fingerprint,
-    GenerationRequest,
-    ModelFacts,
-    Pixels,
-    Receipt,
-    Stage,
-)
+from governance.entries import Entry, EntryKind, Receipt
+from governance.types import Decision, Draft, Finding, Fingerprint, GenerationRequest, ModelFacts, Pixels, Stage
 
 
 class PolicyEngine(Protocol):

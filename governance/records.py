@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from governance.canonical import Digest, Json, commitment, digest
+from governance.entries import Entry, EntryKind
 from governance.errors import CanonicalError, LedgerError
 from governance.merkle import leaf_hash
 from governance.ports import Record
-from governance.types import Entry, EntryKind
 
 OUTCOME_KINDS = frozenset({EntryKind.DENIED, EntryKind.HELD, EntryKind.RELEASED, EntryKind.FAILED})
 _CLAIM_DOMAIN = b"diffusion-governance/claim/v1"

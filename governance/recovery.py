@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from governance.entries import Entry, EntryKind
 from governance.ports import Ledger, Quarantine, Vault
-from governance.types import Entry, EntryKind
 
 
 def recover(ledger: Ledger, vault: Vault, quarantine: Quarantine) -> Sequence[Entry]:

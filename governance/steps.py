@@ -7,9 +7,11 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
+from governance.assets import Asset
 from governance.bodies import Judged, ReleasedFile, Subject
 from governance.canonical import Digest, Json, digest
 from governance.checkpoint import verify_receipt
+from governance.entries import Entry, EntryKind, Receipt
 from governance.errors import (
     DetectorError,
     GenerationError,
@@ -36,17 +38,13 @@ from governance.parts import Parts
 from governance.pixels import require_pixels
 from governance.ports import ManifestState, MarkRecord, Pipeline, Record, SignedContent
 from governance.types import (
-    Asset,
     Decision,
     Draft,
-    Entry,
-    EntryKind,
     Finding,
     GenerationRequest,
     ModelFacts,
     Outcome,
     Pixels,
-    Receipt,
     Stage,
     new_id,
     utc_now,

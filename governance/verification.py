@@ -20,10 +20,11 @@ from governance.attribution import Grade, attribute
 from governance.bodies import decision_of
 from governance.canonical import Digest, Json, digest
 from governance.checkpoint import LogKey, verify_receipt
+from governance.entries import Entry, Receipt
 from governance.errors import GovernanceError, ProofError
 from governance.ports import Encoder, Fingerprinter, Ledger, ManifestReader, ManifestReport, ManifestState, Watermarker
 from governance.records import asset_digest
-from governance.types import Entry, Pixels, Receipt
+from governance.types import Pixels
 from governance.watermark import MarkKey
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from governance.canonical import Digest, digest
 from governance.checkpoint import LogKey, verify_checkpoint, verify_receipt
+from governance.entries import Entry, EntryKind, Receipt
 from governance.errors import ConflictError, InProgressError, LedgerError
 from governance.merkle import EMPTY_ROOT, TILE_WIDTH
 from governance.ports import Attempt, Document, Ledger, Record, Recorded
@@ -19,7 +20,7 @@ from governance.testing.example_records import (
 )
 from governance.testing.expect import expect
 from governance.testing.fake_ledger import FakeLedger
-from governance.types import Entry, EntryKind, Receipt, new_id
+from governance.types import new_id
 
 __all__ = ["FakeLedger", "LedgerContract"]
 

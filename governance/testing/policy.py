@@ -14,17 +14,7 @@ from governance.facts import admission_input, release_input, request_facts
 from governance.ports import PolicyEngine
 from governance.testing.examples import EXAMPLE_MODEL, example_request
 from governance.testing.expect import expect
-from governance.types import (
-    Decision,
-    Draft,
-    Finding,
-    GenerationRequest,
-    ModelFacts,
-    Outcome,
-    Reason,
-    Stage,
-    new_id,
-)
+from governance.types import Decision, Draft, Finding, GenerationRequest, ModelFacts, Outcome, Reason, Stage, new_id
 
 EXAMPLE_TIME = "2026-11-23T14:00:00.000Z"
 _REVISION = digest(b"a fake bundle")

@@ -7,10 +7,10 @@ import itertools
 import pytest
 
 from governance.checkpoint import LogSigner
+from governance.entries import EntryKind
 from governance.errors import LedgerError
 from governance.testing.example_records import intent_record, outcome_record
 from governance.testing.ledger import FakeLedger, LedgerContract
-from governance.types import EntryKind
 from governance_adapters.storage.ledger import SqliteLedger
 
 

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from skimage import data as photographs
 
-from governance.types import receipt_path
+from governance.assets import receipt_path
 from governance_adapters.marking.encoding import ImageEncoder
 from governance_adapters.marking.keys import KeyFolder
 from governance_adapters.marking.tiled import TiledWatermarker

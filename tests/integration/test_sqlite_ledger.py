@@ -19,10 +19,11 @@ import pytest
 
 from governance.canonical import digest
 from governance.checkpoint import LogSigner, verify_receipt
+from governance.entries import Entry, EntryKind
 from governance.errors import LedgerError
 from governance.ports import Record
 from governance.testing.example_records import ALGORITHM, KEY_ID, intent_record, outcome_record, released_record
-from governance.types import Entry, EntryKind, new_id
+from governance.types import new_id
 from governance_adapters.storage.ledger import SqliteLedger
 
 SIGNER = LogSigner.generate("log.example.org/test")

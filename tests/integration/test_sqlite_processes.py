@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from governance.canonical import digest
 from governance.checkpoint import LogSigner, verify_receipt
+from governance.entries import EntryKind
 from governance.ports import Attempt
 from governance.testing.example_records import intent_record
-from governance.types import EntryKind
 from governance_adapters.storage.ledger import SqliteLedger
 
 SEED = b"s" * 32

@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from governance.entries import Entry, EntryKind
 from governance.governor import Governor
 from governance.records import asset_digest
-from governance.types import Entry, EntryKind
 from governance_adapters.settings import Settings
 
 OUTCOMES = (EntryKind.RELEASED, EntryKind.DENIED, EntryKind.HELD, EntryKind.FAILED)

@@ -6,10 +6,11 @@ import pytest
 
 from governance.agreement import disagreement
 from governance.bodies import decision_of
+from governance.entries import Entry, EntryKind
 from governance.governor import Governor
 from governance.ports import ManifestState
 from governance.testing import FakePipeline, example_request, fake_parts
-from governance.types import Entry, EntryKind, Outcome, Stage
+from governance.types import Outcome, Stage
 
 LOG = "ledger.example.org/fake"
 

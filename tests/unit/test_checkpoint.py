@@ -22,9 +22,9 @@ from governance.checkpoint import (
     verify_checkpoint,
     verify_receipt,
 )
+from governance.entries import Entry, EntryKind, Receipt
 from governance.errors import ConfigurationError, ProofError
 from governance.merkle import EMPTY_ROOT, Tree, leaf_hash
-from governance.types import Entry, EntryKind, Receipt
 
 NAME = "log.example.org/test"
 SIGNER = LogSigner(NAME, Ed25519PrivateKey.from_private_bytes(b"s" * 32))  # the same in every test process

@@ -7,24 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from governance.assets import Asset, receipt_path
 from governance.bodies import decision_of, findings_of
 from governance.canonical import canonical_bytes, canonical_digest, commitment, new_salt, without_floats
+from governance.entries import Entry, EntryKind, Receipt
 from governance.errors import CanonicalError, LedgerError, ObligationError, ProofError, StorageError
 from governance.facts import finding_facts, redact, request_facts, stricter
 from governance.files import write_atomically
 from governance.obligations import Obligations
 from governance.testing import EXAMPLE_MODEL, example_request
 from governance.testing.policy import admission_facts
-from governance.types import (
-    Asset,
-    Entry,
-    EntryKind,
-    Finding,
-    Outcome,
-    Receipt,
-    new_id,
-    receipt_path,
-)
+from governance.types import Finding, Outcome, new_id
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 values = st.recursive(

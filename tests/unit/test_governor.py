@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from governance import steps
+from governance.assets import Verdict
 from governance.attribution import Grade, attribute
 from governance.bodies import Subject
 from governance.canonical import commitment, digest
 from governance.checkpoint import verify_receipt
+from governance.entries import EntryKind
 from governance.errors import (
     ConfigurationError,
     ConflictError,
@@ -49,7 +51,7 @@ from governance.testing import (
     fake_parts,
 )
 from governance.testing.examples import example_request as example
-from governance.types import EntryKind, InputImage, Outcome, Prompt, Reason, Stage, Verdict
+from governance.types import InputImage, Outcome, Prompt, Reason, Stage
 
 
 def example_request(**changes):

@@ -12,6 +12,7 @@ from governance.agreement import disagreement
 from governance.bodies import Judged, Subject, decision_of
 from governance.canonical import canonical_bytes, canonical_digest, commitment, digest
 from governance.checkpoint import LogKey, verify_receipt
+from governance.entries import Entry, EntryKind, Receipt
 from governance.errors import DetectorError, GenerationError, GovernanceError
 from governance.facts import InspectedInput, call_facts, facts_digest, request_facts
 from governance.governor import Governor
@@ -31,7 +32,7 @@ from governance.testing import (
     fake_parts,
 )
 from governance.testing.policy import admission_facts, release_facts
-from governance.types import Entry, EntryKind, InputImage, Outcome, Reason, Receipt, Stage
+from governance.types import InputImage, Outcome, Reason, Stage
 from governance_adapters.marking import dwtdctsvd, tiled
 from governance_adapters.storage.tables import METADATA
 from support.markdown import ROOT, blocks, headings, inline_code, names, section, table

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from governance.assets import Asset
 from governance.checkpoint import LogSigner
+from governance.entries import Receipt
 from governance.errors import LedgerError, MarkError, ProofError, SigningError
 from governance.governor import Governor
 from governance.ports import ManifestReport, ManifestState
@@ -26,7 +28,7 @@ from governance.testing import (
     example_request,
     fake_parts,
 )
-from governance.types import Asset, Outcome, Receipt, Stage
+from governance.types import Outcome, Stage
 from governance.verification import Check, MarkReader, Status, Verification, Verifier
 from governance.watermark import MarkKey
 

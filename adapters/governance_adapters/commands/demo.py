@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from governance.assets import GovernedItem
 from governance.errors import DeniedError, GovernanceError
-from governance.types import GovernedItem
 from governance_adapters.commands.generate import open_model
 from governance_adapters.commands.output import JsonFlag, err, out, print_json, print_verification
 from governance_adapters.commands.setup import INSECURE_NOTICE

@@ -10,9 +10,9 @@ from rich.text import Text
 
 from governance.bodies import MESSAGES_FIELD, decision_of, findings_of
 from governance.canonical import Digest, Json, digest
+from governance.entries import Entry
 from governance.errors import ProofError
 from governance.ports import Ledger
-from governance.types import Entry
 from governance_adapters.commands.output import out
 
 POLICY_INPUT: Final = "policy_input"

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from governance.assets import GovernedResult
 from governance.errors import ConfigurationError, GovernanceError
-from governance.types import GovernedResult
 from governance_adapters.commands.output import JsonFlag, err, out, print_json
 from governance_adapters.settings import Settings
 from governance_adapters.wiring import govern, open_governor

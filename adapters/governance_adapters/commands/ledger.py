@@ -9,8 +9,8 @@ import typer
 from governance.bodies import decision_of
 from governance.canonical import Json
 from governance.checkpoint import parse_checkpoint, verify_receipt
+from governance.entries import Entry, EntryKind
 from governance.errors import LedgerError
-from governance.types import Entry, EntryKind
 from governance_adapters.commands.entries import documents_json, entry_json, personal_json, print_entry
 from governance_adapters.commands.output import JsonFlag, out, print_json, print_table
 from governance_adapters.marking.keys import KeyFolder

@@ -9,10 +9,11 @@ from typing import Annotated, Final
 import typer
 from rich.text import Text
 
+from governance.assets import receipt_path
 from governance.canonical import Digest, Json, digest
 from governance.checkpoint import LogKey
+from governance.entries import Receipt
 from governance.errors import ConfigurationError, GovernanceError, ProofError, StorageError
-from governance.types import Receipt, receipt_path
 from governance.verification import Verifier
 from governance_adapters.commands.output import JsonFlag, err, error_json, out, print_json, print_verification
 from governance_adapters.marking.keys import KeyFolder

@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from diffusers import DiffusionPipeline
 
+from governance.assets import GovernedResult
 from governance.errors import ConfigurationError, GenerationError, GovernanceError, RequestError, WithheldError
 from governance.governor import Governor
-from governance.types import Draft, GenerationRequest, GovernedResult, ModelFacts, Principal, new_id
+from governance.types import Draft, GenerationRequest, ModelFacts, Principal, new_id
 from governance_adapters.pipelines.arguments import BoundArguments, bind
 from governance_adapters.pipelines.describe import describe
 from governance_adapters.pipelines.output import flags_of, governed_output, makes_images, named_output_class, pixels_of

@@ -18,8 +18,9 @@ from diffusers import ImagePipelineOutput
 from diffusers.utils.outputs import BaseOutput
 from PIL import Image
 
+from governance.assets import GovernedItem, GovernedResult
 from governance.errors import GenerationError
-from governance.types import GovernedItem, GovernedResult, Pixels
+from governance.types import Pixels
 
 
 class GovernedItems(tuple[GovernedItem, ...]):  # noqa: SLOT001 - a tuple that carries one attribute

@@ -15,10 +15,10 @@ from sqlalchemy import Connection, Row, Table, func, select
 
 from governance.canonical import Digest, commitment, digest
 from governance.checkpoint import LogKey
+from governance.entries import Entry, EntryKind
 from governance.errors import CanonicalError, ProofError
 from governance.merkle import HASH_BYTES, TILE_WIDTH, leaf_hash
 from governance.records import asset_digest, asset_id, document_digests, field_commitments, intent_named, mark_named
-from governance.types import Entry, EntryKind
 from governance_adapters.storage.audit_tree import TreeAudit
 from governance_adapters.storage.tables import DOCUMENT, ENTRY, MARK, PERSONAL_FIELD
 

@@ -13,10 +13,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from governance.canonical import Digest
 from governance.checkpoint import LogKey, LogSigner
+from governance.entries import Entry, EntryKind, Receipt
 from governance.errors import LedgerError
 from governance.ports import Attempt, MarkRecord, PersonalField, Record, Recorded
 from governance.records import ClaimState
-from governance.types import Entry, EntryKind, Receipt
 from governance_adapters.storage import claims, owners, reader
 from governance_adapters.storage.audit import Audit
 from governance_adapters.storage.database import (

@@ -9,10 +9,10 @@ from sqlalchemy import Connection, insert
 from sqlalchemy.dialects.sqlite import insert as insert_or_keep
 
 from governance.canonical import canonical_bytes
+from governance.entries import Receipt
 from governance.merkle import leaf_hash
 from governance.ports import Record
 from governance.records import asset_digest, checked_leaf
-from governance.types import Receipt
 from governance_adapters.storage.tables import DOCUMENT, ENTRY, MARK, PERSONAL_FIELD
 from governance_adapters.storage.tree import Log
 

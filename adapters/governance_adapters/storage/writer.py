@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from governance.entries import Receipt
 from governance.errors import GovernanceError, LedgerError
 from governance.ports import Record
-from governance.types import Receipt
 from governance_adapters.storage.database import Database, error_name, translated
 from governance_adapters.storage.transaction import Prepared, Transaction
 from governance_adapters.storage.tree import Log

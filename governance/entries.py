@@ -1,0 +1,141 @@
+"""What the ledger is made of: entries, and the receipts that prove them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from governance.canonical import Json, canonical_bytes
+from governance.errors import GovernanceError, LedgerError, ProofError
+from governance.types import new_id, utc_now
+
+ENTRY_VERSION = 1
+MAX_ENTRY_BYTES = 32 * 1024
+
+
+class EntryKind(StrEnum):
+    """Kinds of ledger entries. Kinds are added, never renamed."""
+
+    INTENT = "intent"
+    DENIED = "denied"
+    HELD = "held"
+    RELEASED = "released"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One append-only record. `subject` groups the entries of one generation (or, later, of one work, model, ...)."""
+
+    kind: EntryKind
+    subject: str
+    body: Mapping[str, Json]
+    id: str = field(default_factory=new_id)
+    time: str = field(default_factory=utc_now)
+
+    def leaf(self) -> bytes:
+        """The canonical bytes that the tree commits to.
+
+        Raises:
+            LedgerError: the entry is larger than 32 KiB.
+        """
+        content = canonical_bytes(
+            {
+                "version": ENTRY_VERSION,
+                "id": self.id,
+                "kind": self.kind.value,
+                "subject": self.subject,
+                "time": self.time,
+                "body": dict(self.body),
+            }
+        )
+        if len(content) > MAX_ENTRY_BYTES:
+            raise LedgerError(
+                f"An entry of {len(content)} bytes exceeds {MAX_ENTRY_BYTES}.",
+                remedy="Ask for fewer images or prompts in one call.",
+            )
+        return content
+
+    @classmethod
+    def from_leaf(cls, content: bytes) -> Entry:
+        """The entry that `leaf()` encoded.
+
+        Raises:
+            ProofError: the bytes are not an entry in canonical form.
+        """
+        try:
+            value = json.loads(content)
+            if value["version"] != ENTRY_VERSION or value["kind"] not in set(EntryKind):
+                raise ProofError(
+                    f"This is an entry of version {value['version']!r} and kind {value['kind']!r}, unknown here.",
+                    remedy="A newer version wrote it: upgrade.",
+                )
+            entry = cls(EntryKind(value["kind"]), value["subject"], value["body"], value["id"], value["time"])
+            if entry.leaf() != content:
+                raise ValueError("not in canonical form")
+            if not all(isinstance(text, str) for text in (entry.id, entry.subject, entry.time)):
+                raise TypeError("id, subject and time are text")
+        except ProofError:
+            raise
+        except (ValueError, KeyError, TypeError, RecursionError, GovernanceError) as error:
+            raise ProofError(
+                f"These bytes are not a ledger entry: {error}.", remedy="The entry was altered."
+            ) from error
+        return entry
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof that an entry is in the log: leaf bytes, its inclusion proof, and the checkpoint that covers it."""
+
+    leaf: bytes
+    index: int
+    tree_size: int
+    proof: tuple[bytes, ...]
+    checkpoint: str
+
+    @property
+    def entry(self) -> Entry:
+        """The entry that this receipt is for."""
+        return Entry.from_leaf(self.leaf)
+
+    def to_json(self) -> str:
+        """The wire form, as a stranger receives it."""
+        value = {
+            "version": 1,
+            "leaf": base64.b64encode(self.leaf).decode(),
+            "index": self.index,
+            "tree_size": self.tree_size,
+            "proof": [base64.b64encode(node).decode() for node in self.proof],
+            "checkpoint": self.checkpoint,
+        }
+        return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Receipt:
+        """Read the wire form.
+
+        Raises:
+            ProofError: the text is not a receipt of version 1.
+        """
+        try:
+            value = json.loads(text)
+            if value["version"] != 1:
+                raise ValueError(f"unknown version {value['version']!r}")
+            if type(value["index"]) is not int or type(value["tree_size"]) is not int:
+                raise ValueError("index and tree_size are integers")
+            return cls(
+                base64.b64decode(value["leaf"], validate=True),
+                value["index"],
+                value["tree_size"],
+                tuple(base64.b64decode(node, validate=True) for node in value["proof"]),
+                str(value["checkpoint"]),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ProofError(
+                f"This is not a receipt: {error}.", remedy="Use the .receipt.json file saved with the asset."
+            ) from error

@@ -29,7 +29,7 @@ from skimage import data as photographs
 from governance.facts import admission_input, request_facts
 from governance.governor import Governor
 from governance.testing import EXAMPLE_MODEL, FakePipeline, example_request
-from governance.types import Draft, Stage, new_id, utc_now
+from governance.types import Draft, Stage, Usage, new_id, utc_now
 from governance_adapters import Settings
 from governance_adapters.policy.bundle import allow_model
 from governance_adapters.wiring import initialise, open_governor
@@ -123,7 +123,9 @@ def run(governor: Governor, side: int, rounds: int, seconds: dict[str, list[floa
 
 def decide_in_a_row(governor: Governor, seconds: dict[str, list[float]]) -> None:
     """Decisions without an image in between: what the engine costs while the caches hold it."""
-    facts = admission_input(request_facts(example_request(), EXAMPLE_MODEL, ()), time=utc_now(), attempt=1)
+    facts = admission_input(
+        request_facts(example_request(), EXAMPLE_MODEL, ()), time=utc_now(), attempt=1, usage=Usage()
+    )
     between_images = len(seconds["policy.decide"])
     for _ in range(200):
         governor.parts.policy.decide(Stage.ADMISSION, facts)

@@ -192,20 +192,32 @@ def _findings(findings: Sequence[Finding]) -> list[Json]:
 
 
 def _decision(judged: Judged, input_digest: Digest) -> dict[str, Json]:
-    decision = judged.decision
-    return {
+    decision, candidate = judged.decision, judged.decision.candidate
+    body: dict[str, Json] = {
         "stage": decision.stage.value,
         "outcome": decision.outcome.value,
         "decision_id": decision.decision_id,
         "bundle_revision": decision.bundle_revision,
         "input": input_digest,
-        # A path is recorded if it is one: policy could write anything there, and an entry is for ever.
-        "reasons": [
-            {"code": reason.code, "path": reason.path if resolves(reason.path, judged.policy_input) else ""}
-            for reason in decision.reasons
-        ],
+        "reasons": _reasons(decision.reasons, judged.policy_input),
         "obligations": dict(decision.obligations),
     }
+    if candidate is not None:
+        body["candidate"] = {
+            "bundle_revision": candidate.bundle_revision,
+            "outcome": None if candidate.outcome is None else candidate.outcome.value,
+            "reasons": _reasons(candidate.reasons, judged.policy_input),
+            "obligations": dict(candidate.obligations),
+            "error": candidate.error,
+        }
+    return body
+
+
+def _reasons(reasons: Sequence[Reason], policy_input: Mapping[str, Json]) -> list[Json]:
+    """Codes and paths. A path is recorded if it is one: policy could write anything there, and an entry is for ever."""
+    return [
+        {"code": reason.code, "path": reason.path if resolves(reason.path, policy_input) else ""} for reason in reasons
+    ]
 
 
 def _document(value: Json) -> Document:

@@ -25,6 +25,7 @@ class EntryKind(StrEnum):
     RELEASED = "released"
     FAILED = "failed"
     ABANDONED = "abandoned"
+    POLICY = "policy"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@
     |-- SigningError                a manifest could not be signed, or does not read back as Trusted
     |-- StorageError                vault or quarantine
     `-- LedgerError                 the ledger cannot be read or written
+        |-- BudgetError                 an intent would exceed the day's budget; nothing was written
         |-- LedgerTooNewError           the schema is newer than this code
         `-- ProofError                  a leaf, proof, checkpoint or commitment does not verify
 
@@ -124,6 +125,10 @@ class StorageError(GovernanceError):
 
 class LedgerError(GovernanceError):
     """The ledger cannot be read or written."""
+
+
+class BudgetError(LedgerError):
+    """An intent would exceed the budget of its principal for the day; nothing was written."""
 
 
 class LedgerTooNewError(LedgerError):

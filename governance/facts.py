@@ -25,6 +25,7 @@ from governance.canonical import (
     without_floats,
 )
 from governance.errors import DetectorError, RequestError
+from governance.hidden import hidden_readings
 from governance.normalise import NORMALISER_VERSION, check_prompt, ngrams, normalise
 from governance.ports import Document, PersonalField
 from governance.types import (
@@ -38,6 +39,7 @@ from governance.types import (
     Prompt,
     Scalar,
     Stage,
+    Usage,
 )
 
 MAX_SEED = 2**64
@@ -67,18 +69,27 @@ def request_facts(request: GenerationRequest, model: ModelFacts, inputs: Sequenc
             "issuer": request.principal.issuer,
             "assurance": request.principal.assurance.value,
         },
-        "request": {"id": request.id, "purpose": request.purpose, "images": request.images},
+        "request": {
+            "id": request.id,
+            "purpose": request.purpose,
+            "images": request.images,
+            "markets": list(request.markets),
+        },
         "prompts": [_prompt_facts(prompt) for prompt in request.prompts],
         "normaliser": NORMALISER_VERSION,
         "parameters": _parameter_facts(request),
         "seeds": [str(seed) for seed in request.seeds],
         "inputs": [_input_facts(item) for item in inputs],
+        "opaque": [
+            {"parameter": argument.parameter, "kind": argument.kind.value, "digest": argument.digest}
+            for argument in request.opaque
+        ],
         "model": model.as_json(),
     }
 
 
-def admission_input(facts: Mapping[str, Json], *, time: str, attempt: int) -> dict[str, Json]:
-    """The policy input of the admission stage."""
+def admission_input(facts: Mapping[str, Json], *, time: str, attempt: int, usage: Usage) -> dict[str, Json]:
+    """The policy input of the admission stage. `usage` is what the principal's day (UTC) has spent before."""
     request: Any = facts["request"]
     return {
         **facts,
@@ -86,6 +97,7 @@ def admission_input(facts: Mapping[str, Json], *, time: str, attempt: int) -> di
         "stage": Stage.ADMISSION.value,
         "time": time,
         "request": {**request, "attempt": attempt},
+        "usage": usage.as_json(),
     }
 
 
@@ -114,6 +126,11 @@ def release_input(
     }
 
 
+def day_of(time: str) -> str:
+    """The day (UTC) of an RFC 3339 time in UTC, such as `2026-11-23`: what budgets are counted by."""
+    return time[:10]
+
+
 def finding_facts(finding: Finding) -> dict[str, Json]:
     """A finding for policy: its score in millionths, rounded up, because a risk is never rounded away.
 
@@ -125,19 +142,20 @@ def finding_facts(finding: Finding) -> dict[str, Json]:
             f"Detector {finding.detector} scored {finding.label} as {finding.score}, which is not in [0, 1].",
             remedy="Its model file or its input is broken: run `governance doctor`.",
         )
-    return {
+    facts: dict[str, Json] = {
         "detector": finding.detector,
         "detector_digest": finding.detector_digest,
         "label": finding.label,
         "score_millionths": math.ceil(Decimal(repr(float(finding.score))) * 1_000_000),
     }
+    return {**facts, "work": finding.work} if finding.work else facts
 
 
 def redact(policy_input: Mapping[str, Json]) -> tuple[Document, tuple[PersonalField, ...]]:
     """`policy_input` with each personal field replaced by a commitment with a fresh salt, and the fields themselves.
 
-    Personal are the principal's id, the request id, each prompt with all that derives from it, and each input image. The
-    document is what an entry commits to; the fields can be disclosed or erased one by one.
+    Personal are the principal's id, the request id, each prompt with all that derives from it, each input image and each
+    opaque argument. The document is what an entry commits to; the fields can be disclosed or erased one by one.
     """
     redacted = dict(policy_input)
     fields: list[PersonalField] = []
@@ -150,7 +168,7 @@ def redact(policy_input: Mapping[str, Json]) -> tuple[Document, tuple[PersonalFi
     for name in ("principal", "request"):
         members: Any = policy_input[name]
         redacted[name] = {**members, "id": committed(f"/{name}/id", members["id"])}
-    for name in ("prompts", "inputs"):
+    for name in ("prompts", "inputs", "opaque"):
         elements: Any = policy_input[name]
         redacted[name] = [committed(f"/{name}/{index}", element) for index, element in enumerate(elements)]
     content = canonical_bytes(redacted)
@@ -211,6 +229,7 @@ def resolves(pointer: str, value: Any) -> bool:
 def _prompt_facts(prompt: Prompt) -> dict[str, Json]:
     check_prompt(prompt.text)
     normalised = normalise(prompt.text)
+    hidden = hidden_readings(prompt.text)
     return {
         "kind": prompt.kind.value,
         "parameter": prompt.parameter,
@@ -218,6 +237,8 @@ def _prompt_facts(prompt: Prompt) -> dict[str, Json]:
         "text": prompt.text,
         "normalised": normalised,
         "ngrams": list(ngrams(normalised)),
+        "hints": list(hidden.hints),
+        "hidden": list(hidden.ngrams),
         "length": len(prompt.text),
     }
 
@@ -273,9 +294,10 @@ def _check_shape(request: GenerationRequest) -> None:
             )
     if request.images > MAX_IMAGES:
         raise RequestError(f"{request.images} images are too many.", remedy=f"Ask for at most {MAX_IMAGES} a call.")
-    if request.width * request.height > MAX_SAFE_INTEGER:
+    if request.images * request.steps * request.width * request.height > MAX_SAFE_INTEGER:
         raise RequestError(
-            f"{request.width} x {request.height} pixels are out of range.", remedy="Ask for a picture that fits a disk."
+            f"{request.images} x {request.width} x {request.height} pixels in {request.steps} steps are out of range.",
+            remedy="Ask for pictures that fit a disk.",
         )
     if request.seeds and len(request.seeds) != request.images:
         raise RequestError(
@@ -290,6 +312,7 @@ def _check_shape(request: GenerationRequest) -> None:
         "principal": request.principal.id,
         "purpose": request.purpose,
         "model's name": request.model or "none",
+        **{f"market {position}": market for position, market in enumerate(request.markets)},
     }
     for name, text in names.items():
         if not isinstance(text, str) or not text or len(text) > 256 or not text.isprintable():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from governance.canonical import Json
 from governance.errors import ObligationError
+from governance.types import Usage
 
 MAX_LABEL_CHARACTERS = 120
 
@@ -19,7 +20,8 @@ class Obligations:
     `watermark`: embed the invisible mark, the default. Only the release stage, which knows whether an image can carry
     it, drops it with an explicit `false`, and then a visible label is obliged. `visible_label`: the text to draw.
     `approvals`: how many people must approve. `retain_days`: how long the record is kept. `max_steps`: the most
-    denoising steps. `output_formats`: the media types allowed; empty means any. `disclose`: fields that go into the
+    denoising steps. `day_budget`: what the principal's day (UTC) may come to with this request, by the names of `Usage`.
+    `output_formats`: the media types allowed; empty means any. `disclose`: fields that go into the
     manifest in the clear.
     """
 
@@ -28,6 +30,7 @@ class Obligations:
     approvals: int = 0
     retain_days: int = 0
     max_steps: int = 0
+    day_budget: Mapping[str, int] = field(default_factory=dict)
     output_formats: tuple[str, ...] = ()
     disclose: tuple[str, ...] = ()
 
@@ -67,6 +70,7 @@ class Obligations:
             approvals=max(self.approvals, other.approvals),
             retain_days=max(self.retain_days, other.retain_days),
             max_steps=min(steps, default=0),
+            day_budget=_smaller(self.day_budget, other.day_budget),
             output_formats=formats,
             disclose=tuple(sorted({*self.disclose, *other.disclose})),
         )
@@ -90,6 +94,16 @@ def _text(name: str, value: Json) -> str:
     return value
 
 
+def _budget(name: str, value: Json) -> dict[str, int]:
+    if not isinstance(value, Mapping) or not set(value) <= set(Usage.__slots__):
+        raise _wrong(name, value, f"an object of whole numbers, by {', '.join(Usage.__slots__)}")
+    return {key: _count(f"{name}.{key}", number) for key, number in value.items()}
+
+
+def _smaller(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:
+    return {key: min(budget[key] for budget in (first, second) if key in budget) for key in sorted({*first, *second})}
+
+
 def _texts(name: str, value: Json) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise _wrong(name, value, "an array of strings")
@@ -106,6 +120,7 @@ _READERS: dict[str, Callable[[str, Json], Any]] = {
     "approvals": _count,
     "retain_days": _count,
     "max_steps": _count,
+    "day_budget": _budget,
     "output_formats": _texts,
     "disclose": _texts,
 }

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from governance.canonical import Digest, Json
 from governance.entries import Entry, EntryKind, Receipt
-from governance.types import Decision, Draft, Finding, Fingerprint, GenerationRequest, ModelFacts, Pixels, Stage
+from governance.types import Decision, Draft, Finding, Fingerprint, GenerationRequest, ModelFacts, Pixels, Stage, Usage
 
 
 class PolicyEngine(Protocol):
@@ -288,6 +288,19 @@ class MarkRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Spending:
+    """What an intent spends of its principal's day, and what that day's sums may not exceed.
+
+    `day` is a date in UTC (`2026-11-23`); `budget` limits the sums by the names of `Usage`, empty for no limit.
+    """
+
+    principal_id: str
+    day: str
+    amount: Usage
+    budget: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """An entry and everything that is written with it, in one transaction."""
 
@@ -295,6 +308,7 @@ class Record:
     fields: tuple[PersonalField, ...] = ()
     documents: tuple[Document, ...] = ()
     mark: MarkRecord | None = None
+    spending: Spending | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +349,15 @@ class Ledger(Protocol):
         """Append, durably, in one transaction with everything in `record`.
 
         Raises:
+            BudgetError: `record.spending` would bring its principal's day above the budget; nothing was written.
             LedgerError: nothing of it was written.
+        """
+
+    def usage(self, principal_id: str, day: str) -> Usage:
+        """What this principal's intents of `day` (UTC, `2026-11-23`) have spent.
+
+        Raises:
+            LedgerError: the ledger cannot be read.
         """
 
     def next_mark(self, algorithm: str, key_id: str, bits: int) -> int:

@@ -25,6 +25,7 @@ from governance.errors import (
 from governance.facts import (
     InspectedInput,
     admission_input,
+    day_of,
     finding_facts,
     release_input,
     request_facts,
@@ -76,7 +77,9 @@ def describe(parts: Parts, request: GenerationRequest, pipeline: Pipeline) -> tu
 
 def admit(parts: Parts, request: GenerationRequest, facts: Mapping[str, Json], attempt: int) -> Judged:
     """Ask policy whether this may be generated at all."""
-    policy_input = admission_input(facts, time=utc_now(), attempt=attempt)
+    time = utc_now()
+    usage = parts.ledger.usage(request.principal.id, day_of(time))
+    policy_input = admission_input(facts, time=time, attempt=attempt, usage=usage)
     decision = _decide(parts, Stage.ADMISSION, policy_input)
     obligations = Obligations.parse(decision.obligations)
     if decision.outcome is Outcome.ALLOW:

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from governance.canonical import Digest, Json, canonical_digest
+from governance.canonical import MAX_SAFE_INTEGER, Digest, Json, canonical_digest
 
 Pixels: TypeAlias = NDArray[np.uint8]
 """One image: shape (H, W, 3), dtype uint8, RGB, sRGB values 0..255."""
@@ -93,6 +93,27 @@ class InputImage:
     pixels: Pixels
 
 
+class OpaqueKind(StrEnum):
+    """What an argument is whose content policy cannot read."""
+
+    EMBEDDING = "embedding"
+    LATENTS = "latents"
+    CALLBACK = "callback"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class OpaqueArgument:
+    """An argument whose content policy cannot read: its parameter and what it is.
+
+    `digest` is the SHA-256 of its dtype, shape and bytes; None where there are no bytes to hash, as of a callback.
+    """
+
+    parameter: str
+    kind: OpaqueKind
+    digest: Digest | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
     """One call of a pipeline, in terms that policy can see.
@@ -101,6 +122,8 @@ class GenerationRequest:
     the pipeline's own names, floats included; they are not personal. `seeds` is empty (the line draws one per image) or
     has one seed per image, each 0 <= seed < 2^64. `generators` are the states of the random generators that the caller
     gave, if any: one for all images, or one per image. `model` is a name for people; policy knows models by digests.
+    `markets` are where the images will be used, by the policy's own names; none named means everywhere. `opaque` are the
+    arguments whose content policy cannot read.
     """
 
     id: str
@@ -116,6 +139,8 @@ class GenerationRequest:
     parameters: Mapping[str, Scalar] = field(default_factory=dict)
     seeds: tuple[int, ...] = ()
     generators: tuple[bytes, ...] = ()
+    markets: tuple[str, ...] = ()
+    opaque: tuple[OpaqueArgument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +187,37 @@ class ModelFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """Compute that was admitted, summed: images; steps of all images; their pixels; steps x pixels of each image.
+
+    Sums stop at 2^53-1, which then means "that much or more".
+    """
+
+    images: int = 0
+    steps: int = 0
+    pixels: int = 0
+    step_pixels: int = 0
+
+    @classmethod
+    def of(cls, request: GenerationRequest) -> Usage:
+        """What running `request` spends."""
+        steps, pixels = request.images * request.steps, request.images * request.width * request.height
+        amounts = request.images, steps, pixels, steps * request.width * request.height
+        return cls(*(min(amount, MAX_SAFE_INTEGER) for amount in amounts))
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(*(min(getattr(self, n) + getattr(other, n), MAX_SAFE_INTEGER) for n in self.__slots__))
+
+    def as_json(self) -> dict[str, Json]:
+        """The four sums by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def within(self, budget: Mapping[str, int]) -> bool:
+        """Whether no sum is above what `budget` says of it; a sum that it leaves out is not limited."""
+        return all(getattr(self, name) <= limit for name, limit in budget.items())
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """One generated image that nobody has decided on yet, with the seed and the model that made it."""
 
@@ -173,12 +229,16 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One score of one detector: a risk in [0, 1] for `label`. A detector scores; it never judges."""
+    """One score of one detector: a risk in [0, 1] for `label`. A detector scores; it never judges.
+
+    `work` names the protected work that the score is about, where it is about one.
+    """
 
     detector: str
     detector_digest: Digest
     label: str
     score: float
+    work: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +251,20 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class CandidateDecision:
+    """What a bundle that is not in force would have decided: recorded, never obeyed.
+
+    `outcome` is None where it gave no usable decision; `error` then names the class of the error.
+    """
+
+    bundle_revision: Digest
+    outcome: Outcome | None
+    reasons: tuple[Reason, ...] = ()
+    obligations: Mapping[str, Json] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """One answer of the policy engine, bound to the bundle that gave it."""
 
@@ -200,6 +274,7 @@ class Decision:
     obligations: Mapping[str, Json]
     decision_id: str
     bundle_revision: Digest
+    candidate: CandidateDecision | None = None
 
 
 @dataclass(frozen=True, slots=True)

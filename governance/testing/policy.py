@@ -14,16 +14,30 @@ from governance.facts import admission_input, release_input, request_facts
 from governance.ports import PolicyEngine
 from governance.testing.examples import EXAMPLE_MODEL, example_request
 from governance.testing.expect import expect
-from governance.types import Decision, Draft, Finding, GenerationRequest, ModelFacts, Outcome, Reason, Stage, new_id
+from governance.types import (
+    Decision,
+    Draft,
+    Finding,
+    GenerationRequest,
+    ModelFacts,
+    Outcome,
+    Reason,
+    Stage,
+    Usage,
+    new_id,
+)
 
 EXAMPLE_TIME = "2026-11-23T14:00:00.000Z"
 _REVISION = digest(b"a fake bundle")
 Script = Decision | PolicyError | Callable[[Stage, Mapping[str, Json]], Decision]
 
 
-def admission_facts(request: GenerationRequest | None = None, model: ModelFacts = EXAMPLE_MODEL) -> dict[str, Json]:
+def admission_facts(
+    request: GenerationRequest | None = None, model: ModelFacts = EXAMPLE_MODEL, *, usage: Usage = Usage()
+) -> dict[str, Json]:
     """A policy input of the admission stage, as the line makes it."""
-    return admission_input(request_facts(request or example_request(), model, ()), time=EXAMPLE_TIME, attempt=1)
+    facts = request_facts(request or example_request(), model, ())
+    return admission_input(facts, time=EXAMPLE_TIME, attempt=1, usage=usage)
 
 
 def release_facts(

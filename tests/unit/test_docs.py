@@ -21,8 +21,8 @@ from governance.normalise import MAX_PROMPT_CHARACTERS
 from governance.obligations import Obligations
 from governance_adapters import cli, reference
 from governance_adapters.marking.keys import create_insecure_keys
+from governance_adapters.policy.answers import UNDEFINED
 from governance_adapters.policy.bundle import default_bundle_path
-from governance_adapters.policy.regorus import UNDEFINED
 from governance_adapters.settings import TOML_FILE, Settings
 from support.markdown import DOCUMENTS, ROOT, blocks, command_lines, headings, inline_code, names, section, table
 

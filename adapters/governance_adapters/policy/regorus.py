@@ -17,12 +17,12 @@ from typing import Any, TypeAlias
 
 import regorus
 
-from governance.canonical import MAX_SAFE_INTEGER, Digest, Json, canonical_bytes
-from governance.errors import CanonicalError, ConfigurationError, PolicyError
-from governance.types import Decision, Outcome, Reason, Stage, new_id
-from governance_adapters.policy.bundle import Bundle, input_schema
+from governance.canonical import Digest, Json
+from governance.errors import ConfigurationError, PolicyError
+from governance.types import Decision, Stage
+from governance_adapters.policy.answers import decision_from, input_text
+from governance_adapters.policy.bundle import Bundle
 
-UNDEFINED = Reason("policy.undefined", "The policy gave no decision for this input.")
 _UNDEFINED_RESULT = "<undefined>"
 _NO_RULE = "not a valid rule path"
 _ENGINES = 2
@@ -67,20 +67,8 @@ class RegorusEngine:
         Raises:
             PolicyError: the input or the decision does not fit its schema, or the engine failed.
         """
-        schemas = self._bundle.schemas
-        if input_schema(stage) not in schemas:
-            raise PolicyError(
-                f"The bundle does not cover the stage {stage.value}.",
-                remedy=f"Add a policy {stage.value} and schemas/{input_schema(stage)}.",
-            )
-        content = _serialised(stage, facts)
-        problems = schemas.problems(input_schema(stage), _parsed(stage, content))
-        if problems:
-            raise PolicyError(
-                f"The policy input of {stage.value} does not fit its schema: {'; '.join(problems)}.",
-                remedy=f"Compare it with schemas/{input_schema(stage)} of the bundle.",
-            )
-        return self._decision(stage, self._evaluate(stage, content))
+        content = input_text(self._bundle, stage, facts)
+        return decision_from(self._bundle, stage, self._evaluate(stage, content))
 
     def evaluate_unvalidated(self, stage: Stage, content: str) -> Any:
         """The raw answer to any JSON text, for conformance tests: None where it is undefined.
@@ -88,33 +76,7 @@ class RegorusEngine:
         Raises:
             PolicyError: the engine failed, or `content` is not JSON.
         """
-        answer = self._evaluate(stage, content)
-        return None if answer == _UNDEFINED_RESULT else answer
-
-    def _decision(self, stage: Stage, answer: Any) -> Decision:
-        if answer == _UNDEFINED_RESULT:
-            return Decision(stage, Outcome.DENY, (UNDEFINED,), {}, new_id(), self.bundle_revision)
-        problems = self._bundle.schemas.problems("decision.json", answer)
-        if problems:
-            raise PolicyError(
-                f"The decision of {stage.value} does not fit its schema: {'; '.join(problems)}.",
-                remedy="Mend the rule `decision` of that policy, and run `governance policy check`.",
-            )
-        try:
-            canonical_bytes(answer)
-            return Decision(
-                stage,
-                Outcome(answer["outcome"]),
-                tuple(Reason(reason["code"], reason["message"], reason["path"]) for reason in answer["reasons"]),
-                answer["obligations"],
-                new_id(),
-                self.bundle_revision,
-            )
-        except (CanonicalError, ValueError, KeyError, TypeError) as error:
-            raise PolicyError(
-                f"The decision of {stage.value} cannot be used.",
-                remedy="Return an outcome, reasons and obligations as schemas/decision.json says, without floats.",
-            ) from error
+        return self._evaluate(stage, content)
 
     def _evaluate(self, stage: Stage, content: str) -> Any:
         reply: _Reply = SimpleQueue()
@@ -129,7 +91,8 @@ class RegorusEngine:
                 self._waiting -= 1
         if isinstance(answer, PolicyError):
             raise answer
-        return json.loads(answer)
+        parsed = json.loads(answer)
+        return None if parsed == _UNDEFINED_RESULT else parsed
 
     def _staff(self) -> None:
         """Start another worker where more callers wait than workers work, up to the limit."""
@@ -152,38 +115,6 @@ class RegorusEngine:
         self._waiting = 0
         # An engine is dropped by its own thread: tell the workers when nobody can ask any more.
         weakref.finalize(self, _dismiss, self._jobs, self._limit).atexit = False
-
-
-def _serialised(stage: Stage, facts: Mapping[str, Json]) -> str:
-    """JSON text. Quicker than the canonical form, which an engine does not need."""
-    try:
-        content = json.dumps(facts, ensure_ascii=False, allow_nan=False)
-        content.encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise PolicyError(
-            f"The policy input of {stage.value} is not JSON: {error}.", remedy="Use text, integers, arrays and objects."
-        ) from error
-    return content
-
-
-def _parsed(stage: Stage, content: str) -> Any:
-    try:
-        return json.loads(content, parse_float=_refuse_number, parse_int=_safe_integer)
-    except ValueError as error:
-        raise PolicyError(
-            f"The policy input of {stage.value} holds {error}, on which engines differ.",
-            remedy="Use integers in thousandths or millionths, and decimal strings beyond 2^53-1.",
-        ) from error
-
-
-def _refuse_number(text: str) -> float:
-    raise ValueError(f"the fraction {text[:32]}")
-
-
-def _safe_integer(text: str) -> int:
-    if len(text) > len(str(-MAX_SAFE_INTEGER)) or abs(value := int(text)) > MAX_SAFE_INTEGER:
-        raise ValueError(f"the integer {text[:32]}")
-    return value
 
 
 def _work(policies: Mapping[str, str], data: str, jobs: _Jobs) -> None:

@@ -180,7 +180,13 @@ def findings_of(entry: Entry) -> tuple[Finding, ...]:
     raw: Any = entry.body.get("findings", ())
     try:
         return tuple(
-            Finding(item["detector"], Digest(item["detector_digest"]), item["label"], float(item["score"]))
+            Finding(
+                item["detector"],
+                Digest(item["detector_digest"]),
+                item["label"],
+                float(item["score"]),
+                item.get("work", ""),
+            )
             for item in raw
         )
     except (KeyError, TypeError, ValueError) as error:

@@ -33,11 +33,11 @@ Script = Decision | PolicyError | Callable[[Stage, Mapping[str, Json]], Decision
 
 
 def admission_facts(
-    request: GenerationRequest | None = None, model: ModelFacts = EXAMPLE_MODEL, *, usage: Usage = Usage()
+    request: GenerationRequest | None = None, model: ModelFacts = EXAMPLE_MODEL, *, usage: Usage | None = None
 ) -> dict[str, Json]:
     """A policy input of the admission stage, as the line makes it."""
     facts = request_facts(request or example_request(), model, ())
-    return admission_input(facts, time=EXAMPLE_TIME, attempt=1, usage=usage)
+    return admission_input(facts, time=EXAMPLE_TIME, attempt=1, usage=usage or Usage())
 
 
 def release_facts(

@@ -31,8 +31,9 @@ from governance.governor import Governor
 from governance.testing import EXAMPLE_MODEL, FakePipeline, example_request
 from governance.types import Draft, Stage, Usage, new_id, utc_now
 from governance_adapters import Settings
+from governance_adapters.installation import initialise
 from governance_adapters.policy.bundle import allow_model
-from governance_adapters.wiring import initialise, open_governor
+from governance_adapters.wiring import open_governor
 
 SIZES = (512, 1024)
 TARGETS = {512: 140.0, 1024: 340.0}

@@ -7,7 +7,7 @@ in words, error messages) is a committed field; codes and paths stand in the cle
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from governance.canonical import Digest, Json, canonical_bytes, commitment, digest, new_salt
@@ -15,8 +15,18 @@ from governance.entries import Entry, EntryKind, Receipt
 from governance.errors import ProofError
 from governance.facts import call_facts, finding_facts, redact, resolves
 from governance.merkle import leaf_hash
-from governance.ports import Document, MarkRecord, PersonalField, Record
-from governance.types import Decision, Finding, GenerationRequest, ModelFacts, Outcome, Reason, Stage
+from governance.obligations import Obligations
+from governance.ports import Document, MarkRecord, PersonalField, Record, Spending
+from governance.types import (
+    CandidateDecision,
+    Decision,
+    Finding,
+    GenerationRequest,
+    ModelFacts,
+    Outcome,
+    Reason,
+    Stage,
+)
 
 BODY_VERSION = 1
 MESSAGES_FIELD = "/decision/messages"
@@ -25,10 +35,20 @@ ERROR_FIELD = "/error/message"
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A decision and the policy input it was made on."""
+    """A decision, the policy input it was made on, and its obligations, parsed."""
 
     decision: Decision
     policy_input: Mapping[str, Json]
+    obligations: Obligations
+
+    @classmethod
+    def of(cls, decision: Decision, policy_input: Mapping[str, Json]) -> Judged:
+        """Parse what the decision obliges.
+
+        Raises:
+            ObligationError: an unknown obligation, or a value of the wrong type.
+        """
+        return cls(decision, policy_input, Obligations.parse(decision.obligations))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +74,11 @@ class Subject:
         self.intent: Receipt | None = None
 
     def intended(
-        self, request: GenerationRequest, seeds: Sequence[int], model: ModelFacts, admission: Judged
+        self, request: GenerationRequest, seeds: Sequence[int], model: ModelFacts, admission: Judged, spending: Spending
     ) -> Record:
-        """The intent: admitted, about to be generated, with everything that would repeat it."""
-        return self._asked(EntryKind.INTENT, {}, request, seeds, model, admission)
+        """The intent: admitted, about to be generated, with everything that would repeat it and what it spends."""
+        record = self._asked(EntryKind.INTENT, {}, request, seeds, model, admission)
+        return replace(record, spending=spending)
 
     def stopped(self, kind: EntryKind, request: GenerationRequest, model: ModelFacts, admission: Judged) -> Record:
         """`denied` or `held` at admission: nothing was generated, but a hold must be able to go on from here."""
@@ -146,7 +167,7 @@ class Subject:
 
 
 def decision_of(entry: Entry, fields: Sequence[PersonalField]) -> Decision | None:
-    """The decision that an entry records; reasons in words only where they were not erased.
+    """The decision that an entry records; reasons in words only where they were not erased, a candidate's never.
 
     Raises:
         ProofError: the body does not have the shape of this version.
@@ -166,9 +187,22 @@ def decision_of(entry: Entry, fields: Sequence[PersonalField]) -> Decision | Non
             raw["obligations"],
             raw["decision_id"],
             Digest(raw["bundle_revision"]),
+            _candidate_of(raw.get("candidate")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _unreadable(entry, error) from error
+
+
+def _candidate_of(raw: Any) -> CandidateDecision | None:
+    if raw is None:
+        return None
+    return CandidateDecision(
+        Digest(raw["bundle_revision"]),
+        None if raw["outcome"] is None else Outcome(raw["outcome"]),
+        tuple(Reason(reason["code"], "", reason["path"]) for reason in raw["reasons"]),
+        raw["obligations"],
+        raw["error"],
+    )
 
 
 def findings_of(entry: Entry) -> tuple[Finding, ...]:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 from governance.canonical import (
@@ -36,6 +37,7 @@ from governance.types import (
     InputImage,
     ModelFacts,
     Outcome,
+    Principal,
     Prompt,
     Scalar,
     Stage,
@@ -45,6 +47,8 @@ from governance.types import (
 MAX_SEED = 2**64
 MAX_IMAGES = 1000
 """Images of one call: each gets an item and an entry of its own, whatever policy says."""
+_PERSONAL_MEMBERS = {"principal": "id", "request": "id", "reviewer": "id", "hold": "requester"}
+_PERSONAL_ELEMENTS = ("prompts", "inputs", "opaque", "approvals")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,29 @@ class InspectedInput:
     findings: tuple[Finding, ...]
 
 
+class ReviewVerdict(StrEnum):
+    """What a reviewer decides about what is held."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What is held until people decide: where it was held, and for which reasons.
+
+    `stage` is admission or release. `codes` are the reason codes of that decision, none where it only obliged approvals.
+    `requester` is the id of the principal who asked; `purpose` and `markets` are the request's.
+    """
+
+    id: str
+    stage: Stage
+    codes: tuple[str, ...]
+    requester: str
+    purpose: str
+    markets: tuple[str, ...] = ()
+
+
 def request_facts(request: GenerationRequest, model: ModelFacts, inputs: Sequence[InspectedInput]) -> dict[str, Json]:
     """The facts that make two calls the same call: everything policy sees, except the time and the attempt.
 
@@ -63,12 +90,7 @@ def request_facts(request: GenerationRequest, model: ModelFacts, inputs: Sequenc
     """
     _check_shape(request)
     return {
-        "principal": {
-            "id": request.principal.id,
-            "roles": list(request.principal.roles),
-            "issuer": request.principal.issuer,
-            "assurance": request.principal.assurance.value,
-        },
+        "principal": _principal_facts(request.principal),
         "request": {
             "id": request.id,
             "purpose": request.purpose,
@@ -126,6 +148,39 @@ def release_input(
     }
 
 
+def review_input(
+    hold: Hold,
+    reviewer: Principal,
+    verdict: ReviewVerdict,
+    approvals: Sequence[str],
+    model: ModelFacts,
+    *,
+    time: str,
+) -> dict[str, Json]:
+    """The policy input of the review stage: may this person decide this, and is it enough?
+
+    `approvals` are the ids of the principals who approved before; `model` is what would generate, or what generated, so
+    that an approval asks again whether it is allowed.
+    """
+    return {
+        "version": 1,
+        "stage": Stage.REVIEW.value,
+        "time": time,
+        "hold": {
+            "id": hold.id,
+            "stage": hold.stage.value,
+            "codes": list(hold.codes),
+            "requester": hold.requester,
+            "purpose": hold.purpose,
+            "markets": list(hold.markets),
+        },
+        "reviewer": _principal_facts(reviewer),
+        "verdict": verdict.value,
+        "approvals": list(approvals),
+        "model": model.as_json(),
+    }
+
+
 def day_of(time: str) -> str:
     """The day (UTC) of an RFC 3339 time in UTC, such as `2026-11-23`: what budgets are counted by."""
     return time[:10]
@@ -155,7 +210,8 @@ def redact(policy_input: Mapping[str, Json]) -> tuple[Document, tuple[PersonalFi
     """`policy_input` with each personal field replaced by a commitment with a fresh salt, and the fields themselves.
 
     Personal are the principal's id, the request id, each prompt with all that derives from it, each input image and each
-    opaque argument. The document is what an entry commits to; the fields can be disclosed or erased one by one.
+    opaque argument; of a review the ids of reviewer and requester, and of each who approved before. The document is what
+    an entry commits to; the fields can be disclosed or erased one by one.
     """
     redacted = dict(policy_input)
     fields: list[PersonalField] = []
@@ -165,12 +221,14 @@ def redact(policy_input: Mapping[str, Json]) -> tuple[Document, tuple[PersonalFi
         fields.append(field)
         return {"commitment": commitment(field.name, field.value, field.salt)}
 
-    for name in ("principal", "request"):
-        members: Any = policy_input[name]
-        redacted[name] = {**members, "id": committed(f"/{name}/id", members["id"])}
-    for name in ("prompts", "inputs", "opaque"):
-        elements: Any = policy_input[name]
-        redacted[name] = [committed(f"/{name}/{index}", element) for index, element in enumerate(elements)]
+    for name, member in _PERSONAL_MEMBERS.items():
+        if name in policy_input:
+            members: Any = policy_input[name]
+            redacted[name] = {**members, member: committed(f"/{name}/{member}", members[member])}
+    for name in _PERSONAL_ELEMENTS:
+        if name in policy_input:
+            elements: Any = policy_input[name]
+            redacted[name] = [committed(f"/{name}/{index}", element) for index, element in enumerate(elements)]
     content = canonical_bytes(redacted)
     return Document(digest(content), content), tuple(fields)
 
@@ -224,6 +282,15 @@ def resolves(pointer: str, value: Any) -> bool:
         else:
             return False
     return True
+
+
+def _principal_facts(principal: Principal) -> dict[str, Json]:
+    return {
+        "id": principal.id,
+        "roles": list(principal.roles),
+        "issuer": principal.issuer,
+        "assurance": principal.assurance.value,
+    }
 
 
 def _prompt_facts(prompt: Prompt) -> dict[str, Json]:

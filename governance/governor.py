@@ -17,7 +17,7 @@ from governance.assets import GovernedItem, GovernedResult, Verdict
 from governance.bodies import Judged, Subject
 from governance.canonical import Json
 from governance.entries import Entry, EntryKind
-from governance.errors import ConflictError, GovernanceError, InProgressError, LedgerError
+from governance.errors import BudgetError, ConflictError, GovernanceError, InProgressError, LedgerError
 from governance.facts import facts_digest
 from governance.marking import mark
 from governance.parts import Parts
@@ -89,13 +89,19 @@ class Governor:
         facts: Mapping[str, Json],
     ) -> tuple[GovernedItem, ...]:
         parts, subject = self.parts, progress.subject
-        progress.step = "admit"
-        admission = steps.admit(parts, request, facts, subject.attempt)
-        if admission.decision.outcome is not Outcome.ALLOW:
-            return self._stop(subject, request, model, admission)
+        for asked in range(1, steps.ADMISSIONS + 1):
+            progress.step = "admit"
+            admission = steps.admit(parts, request, facts, subject.attempt)
+            if admission.decision.outcome is not Outcome.ALLOW:
+                return self._stop(subject, request, model, admission)
 
-        progress.step = "intend"
-        seeded = steps.intend(parts, subject, request, model, admission)
+            progress.step = "intend"
+            try:
+                seeded = steps.intend(parts, subject, request, model, admission)
+                break
+            except BudgetError:  # others spent of this day's budget since policy saw it: ask again, not for ever
+                if asked == steps.ADMISSIONS:
+                    raise
 
         progress.step = "generate"
         drafts = steps.generate(seeded, model, pipeline)

@@ -1,11 +1,12 @@
 """Prompts in the form in which blocked terms are looked up: without disguise, and the same however they are spelt.
 
-The normalised form is for searching, not for reading. It holds each word in its likeliest reading, in order, and after
-them further readings of words that can be read in several ways (`passport1`, `exp1osive`, `passsport`). A blocked term
-must be a fixed point of `normalise` and one of its own n-grams (`is_term`), or it could never be found.
+The normalised form is for searching, not for reading. It holds each word in its likeliest reading, in order; after them,
+divided by `00`, stand further readings of those words that can be read in several ways (`passport1`, `exp1osive`), with
+their neighbours. A blocked term must be a fixed point of `normalise` and one of its own n-grams (`is_term`), or it could
+never be found.
 
-In order: compatibility forms (Unicode TR15, NFKC), case, invisible characters and accents; letters spaced or dotted
-apart; confusable scripts; digits and signs for letters; letters repeated. The output for one version never changes:
+`governance.folding` sees to characters, `governance.words` to where words begin and end, `governance.readings` to what a
+word says, `governance.respelling` to texts that are something else altogether. The output for one version never changes:
 bundles name the version that their terms are written for.
 """
 
@@ -13,39 +14,36 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
-from governance.confusables import LATIN_VARIANTS, SIGNS, SYMBOL_LETTERS
 from governance.errors import RequestError
-from governance.readings import count_letters, read_word
+from governance.folding import DIVIDER, fold
+from governance.readings import LIKELY, REPEATS, VIEWS, Reading
+from governance.respelling import NEIGHBOURS, respelt, windows
+from governance.words import CLUSTERED, SHORT, read_words, settled_rows, unspaced
 
-NORMALISER_VERSION = "1"
+NORMALISER_VERSION = "2"
 MAX_PROMPT_CHARACTERS = 4000
 NGRAM_WORDS = 3
 NGRAM_CHARACTERS = 8
+NGRAM_CLUSTERED_CHARACTERS = 16
+NGRAM_SPELT_CHARACTERS = 20
 
-_DIVIDER = "-"
-_APOSTROPHES = "'`\u2018\u2019\u00b4\u02bc"
-_UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u9fff\U00020000-\U0003ffff"
+BREAK = " 00 "
+"""What stands between a text and further readings of its parts, so that no term is found across them."""
+
+_CLUSTERED_START = re.compile(f"[{CLUSTERED}]")
+_SYLLABLES_START = re.compile("[\uac00-\ud7a3]")
+_ODD = (
+    re.compile(r"[^a-z\s-]"),
+    re.compile(r"\s\s"),
+    re.compile(r"-[a-z]{1,2}-|[a-z]-+[a-z]+-+[a-z]+-+[a-z]"),
+    re.compile(r"\b([a-z])[\s-]+\1[\s-]+(?:\1\b|([a-z])[\s-]+\2[\s-]+([a-z])[\s-]+\3\b)"),
+    re.compile(REPEATS.pattern.replace(r"[^\W\d_]", "[a-z]")),
 )
-_UNSPACED_START = re.compile(f"[{_UNSPACED}]")
-_SEGMENT = re.compile(f"[{_UNSPACED}]+|[^{_UNSPACED}]+")
-_ACCENTS = (
-    (0x0300, 0x036F),
-    (0x0483, 0x0489),
-    (0x0591, 0x05C7),
-    (0x064B, 0x065F),
-    (0x0670, 0x0670),
-    (0x1AB0, 0x1AFF),
-    (0x1DC0, 0x1DFF),
-    (0x20D0, 0x20FF),
-    (0xFE20, 0xFE2F),
-)
-"""Marks that decorate: general, Cyrillic, Hebrew and Arabic. Marks of other scripts spell vowels and stay."""
-_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0") | {chr(code) for code in range(0x180B, 0x1810)}
-_LONE_WORDS = frozenset("aio")
+"""What is in every folded text that is more than plain words with dividers between them."""
+_PLAIN_TERM = re.compile("[a-z]+(?: [a-z]+){0,2}")
 _SETTLING_PASSES = 8
 
 
@@ -72,144 +70,126 @@ def check_prompt(text: str) -> None:
 def normalise(text: str) -> str:
     """The form in which blocked terms are looked up. Normalising it again changes nothing.
 
-    Time is linear in the length of `text` (a run of marks of scripts that need them is sorted by Unicode's rules; the
-    length cap of `check_prompt` bounds that).
+    Time is linear in the length of `text`.
     """
     for _ in range(_SETTLING_PASSES):
-        settled = _normalise_once(text)
-        if settled == text:
-            break
+        folded = fold(text)
+        others = list(respelt(text))
+        if not others and _is_plain(folded):
+            return _plain(folded)
+        lines = chain(_lines(folded), *(_lines(fold(other)) for other in others))
+        settled = BREAK.join(line for line in dict.fromkeys(lines) if line)
+        if settled == text or _is_plain(settled.replace(BREAK, " ")):
+            return settled
         text = settled
     return text
 
 
 def ngrams(normalised: str, limit: int = NGRAM_WORDS) -> tuple[str, ...]:
-    """What a normalised text is looked up by, without repetition, in order of appearance.
+    """What a normalised text is looked up by, without repetition.
 
-    Each word; each sequence of up to `limit` words, spaced and written together (`pass port`); and, where a script does
-    not space its words, each sequence of up to `NGRAM_CHARACTERS` characters.
+    Each word; each sequence of up to `limit` words; those and sequences of one word more written together (`pass port`);
+    longer sequences of short words written together, of up to `NGRAM_SPELT_CHARACTERS` letters (`p a s s p o r t`); and,
+    where a script does not space its words, each sequence of up to `NGRAM_CHARACTERS` characters, or of
+    `NGRAM_CLUSTERED_CHARACTERS` where several make a syllable (Thai, Lao, Burmese, Khmer). Korean words are looked up by
+    their beginnings, since particles follow.
     """
-    return tuple(dict.fromkeys(_ngrams(normalised.split(), limit)))
+    words = normalised.split()
+    found = dict.fromkeys(words)
+    solid = words if normalised.isascii() else ["" if unspaced(word) else word for word in words]
+    for size in range(2, limit + 1):
+        found.update(dict.fromkeys(map(" ".join, zip(*(words[start:] for start in range(size)), strict=False))))
+    for size in range(2, limit + 2):
+        sequences = zip(*(solid[start:] for start in range(size)), strict=False)
+        found.update(dict.fromkeys(map("".join, sequences if solid is words else filter(all, sequences))))
+    found.update(dict.fromkeys(_spelt(solid, limit + 1)))
+    if solid is not words:
+        found.update(dict.fromkeys(chain.from_iterable(map(_within, words))))
+    return tuple(found)
 
 
 def is_term(text: str) -> bool:
     """Whether `text` can be a blocked term: a fixed point of `normalise`, and one of its own n-grams."""
+    if _PLAIN_TERM.fullmatch(text) and _is_plain(text):
+        return True
     return bool(text) and normalise(text) == text and text in ngrams(text)
 
 
-def _ngrams(words: Sequence[str], limit: int) -> Iterator[str]:
-    for index, word in enumerate(words):
-        yield word
-        if unspaced(word):
-            for start in range(len(word)):
-                for stop in range(start + 1, min(start + NGRAM_CHARACTERS, len(word)) + 1):
-                    yield word[start:stop]
-        for size in range(2, min(limit, len(words) - index) + 1):
-            sequence = words[index : index + size]
-            yield " ".join(sequence)
-            if not any(map(unspaced, sequence)):
-                yield "".join(sequence)
+# --- n-grams
 
 
-def _normalise_once(text: str) -> str:
+def _spelt(words: Sequence[str], limit: int) -> Iterator[str]:
+    """More than `limit` words written together, all short but the first and the last: words spelt letter by letter."""
+    short = [0 < len(word) <= SHORT for word in words]
+    for first in range(len(words) - limit):
+        if not (words[first] and all(short[first + 1 : first + limit])):
+            continue
+        spelt = words[first]
+        for last in range(first + 1, len(words)):
+            spelt += words[last]
+            if not words[last] or len(spelt) > NGRAM_SPELT_CHARACTERS:
+                break
+            if last - first >= limit:
+                yield spelt
+            if not short[last]:
+                break
+
+
+def _within(word: str) -> Iterator[str]:
+    """The sequences of characters in a word of a script that does not space words, or that puts particles behind."""
+    if _SYLLABLES_START.match(word):
+        yield from (word[:stop] for stop in range(1, min(NGRAM_CHARACTERS, len(word)) + 1))
+    elif _CLUSTERED_START.match(word):
+        # A mark belongs to the letter before it.
+        edges = [index for index, character in enumerate(word) if not unicodedata.category(character).startswith("M")]
+        edges.append(len(word))
+        for number, start in enumerate(edges):
+            for stop in edges[number + 1 : number + 1 + NGRAM_CLUSTERED_CHARACTERS]:
+                if stop - start > NGRAM_CLUSTERED_CHARACTERS:
+                    break
+                yield word[start:stop]
+    elif unspaced(word):
+        for start in range(len(word)):
+            for stop in range(start + 1, min(start + NGRAM_CHARACTERS, len(word)) + 1):
+                yield word[start:stop]
+
+
+# --- lines of words
+
+
+def _lines(folded: str) -> Iterator[str]:
+    """The words of a folded text in their likeliest reading, then those parts that read differently in another view."""
+    if _is_plain(folded):
+        yield _plain(folded)
+        return
+    likely: list[Reading] = []
+    views: dict[str, dict[int, Reading]] = {}
+    for word in read_words(folded):
+        for view, reading in word.items():
+            if view != LIKELY:
+                views.setdefault(view, {})[len(likely)] = reading
+        likely.append(word[LIKELY])
+    yield _joined(likely)
+    for view in VIEWS:
+        if others := views.get(view):
+            for start, stop in windows(list(others), len(likely), NEIGHBOURS):
+                yield _joined(others.get(index, likely[index]) for index in range(start, stop))
+
+
+def _is_plain(folded: str) -> bool:
+    return not any(odd.search(folded) for odd in _ODD)
+
+
+def _plain(folded: str) -> str:
+    return " ".join(folded.replace(DIVIDER, " ").split())
+
+
+def _joined(readings: Iterable[Reading]) -> str:
+    """The words of `readings`; those of scripts that do not space words are one where they meet."""
     words: list[str] = []
-    others: list[str] = []
-    for token in _joined_letters(_tokens(_fold(text))):
-        for segment in _SEGMENT.findall(token):
-            if unspaced(segment):
-                if words and unspaced(words[-1]):
-                    words[-1] += segment
-                else:
-                    words.append(segment)
-            else:
-                read_word(segment, words, others)
-    known = set(words)
-    return " ".join([*words, *(word for word in dict.fromkeys(others) if word not in known)])
-
-
-# --- characters
-
-
-def _fold(text: str) -> str:
-    """Compatibility forms, small letters, no accents; what is no part of a word becomes a divider or a space."""
-    text = text.translate(SYMBOL_LETTERS)
-    if not text.isascii():
-        # Accents go first: a long run of them would otherwise be sorted.
-        text = unicodedata.normalize("NFKC", _stripped(text))
-        text = unicodedata.normalize("NFKC", text.casefold())
-        text = unicodedata.normalize("NFC", _stripped(unicodedata.normalize("NFD", text)))
-        text = text.translate(LATIN_VARIANTS)
-    text = text.lower()
-    return text.translate({ord(character): _role(character) for character in set(text)})
-
-
-def _stripped(text: str) -> str:
-    return text.translate({ord(character): None for character in set(text) if _vanishes(character)})
-
-
-@lru_cache(maxsize=4096)
-def _vanishes(character: str) -> bool:
-    code = ord(character)
-    return (
-        unicodedata.category(character) in ("Cf", "Cs", "Co")
-        or character in _INVISIBLE
-        or 0xFE00 <= code <= 0xFE0F
-        or 0xE0000 <= code <= 0xE0FFF
-        or any(first <= code <= last for first, last in _ACCENTS)
-    )
-
-
-@lru_cache(maxsize=4096)
-def _role(character: str) -> str:
-    if character.isalnum() or character in SIGNS or unicodedata.category(character).startswith("M"):
-        return character
-    if character.isspace() or character == "\u2800":
-        return " "
-    if character in _APOSTROPHES or unicodedata.category(character) == "Cc":
-        return ""
-    return _DIVIDER
-
-
-# --- letters set apart
-
-
-def _tokens(text: str) -> Iterator[tuple[str, bool]]:
-    """The parts of each chunk between spaces, and whether more than one space stood before."""
-    end = 0
-    for match in re.finditer(r"\S+", text):
-        wide = match.start() - end > 1
-        end = match.end()
-        chunk = match.group()
-        parts = [part for part in chunk.split(_DIVIDER) if part] if _DIVIDER in chunk else [chunk]
-        if len(parts) > 2 and all(len(part) <= 2 for part in parts) and count_letters("".join(parts)) > 2:
-            parts = ["".join(parts)]
-        for index, part in enumerate(parts):
-            yield part, wide and index == 0
-
-
-def _joined_letters(tokens: Iterator[tuple[str, bool]]) -> Iterator[str]:
-    """Three or more single letters in a row become one word; a wide gap ends the row."""
-    row: list[str] = []
-    for token, wide in tokens:
-        single = len(token) == 1 and not unspaced(token)
-        if row and (wide or not single):
-            yield from _row(row)
-            row = []
-        if single:
-            row.append(token)
+    for word in chain.from_iterable(readings):
+        if words and unspaced(word) and unspaced(words[-1]):
+            words[-1] += word
         else:
-            yield token
-    yield from _row(row)
-
-
-def _row(row: list[str]) -> list[str]:
-    if len(row) < 3 or 2 * count_letters("".join(row)) < len(row) + 1:
-        return row
-    if len(row) > 4 and row[0] in _LONE_WORDS:
-        return [row[0], "".join(row[1:])]
-    return ["".join(row)]
-
-
-def unspaced(word: str) -> bool:
-    """Whether `word` begins with a character of a script that does not space its words."""
-    return bool(_UNSPACED_START.match(word))
+            words.append(word)
+    return " ".join(settled_rows(words))

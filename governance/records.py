@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from governance.canonical import Digest, Json, commitment, digest
+from governance.canonical import MAX_SAFE_INTEGER, Digest, Json, commitment, digest
 from governance.entries import Entry, EntryKind
-from governance.errors import CanonicalError, LedgerError
+from governance.errors import BudgetError, CanonicalError, LedgerError
 from governance.merkle import leaf_hash
-from governance.ports import Record
+from governance.ports import Record, Spending
+from governance.types import Usage
 
 OUTCOME_KINDS = frozenset({EntryKind.DENIED, EntryKind.HELD, EntryKind.RELEASED, EntryKind.FAILED})
 _CLAIM_DOMAIN = b"diffusion-governance/claim/v1"
+_USAGE_DOMAIN = b"diffusion-governance/usage/v1"
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_WORDS = {"images": "images", "steps": "steps", "pixels": "pixels", "step_pixels": "steps x pixels"}
 
 
 class ClaimState(StrEnum):
@@ -39,6 +44,28 @@ def claim_key(principal_id: str, request_id: str) -> Digest:
     for part in (principal_id.encode(), request_id.encode()):
         state.update(b"\0" + len(part).to_bytes(8) + part)
     return Digest(state.hexdigest())
+
+
+def usage_key(principal_id: str) -> Digest:
+    """What a principal's usage is kept under: SHA-256 over a domain of its own and the id, so that no name is kept."""
+    return digest(_USAGE_DOMAIN + b"\0" + principal_id.encode("utf-8", "surrogatepass"))
+
+
+def charged(spent: Usage, spending: Spending) -> Usage:
+    """What the day has spent when `spending` is added to `spent`.
+
+    Raises:
+        BudgetError: a sum would come above what the budget says of it. A sum that stopped at 2^53-1 may be larger than
+            it says, so nothing fits a budget on top of it.
+    """
+    for name, limit in spending.budget.items():
+        before, more = getattr(spent, name), getattr(spending.amount, name)
+        if before + more > limit:
+            raise BudgetError(
+                f"This needs {more} {_WORDS[name]}; {before} of the {limit} of {spending.day} (UTC) are spent.",
+                remedy="Ask for less, wait for the next day, or ask whoever owns the policy bundle for a larger budget.",
+            )
+    return spent + spending.amount
 
 
 def asset_digest(entry: Entry) -> Digest | None:
@@ -92,7 +119,9 @@ def checked_leaf(record: Record) -> bytes:
       names its intent, and holds its decision and at least one finding;
     - `body.fields` holds exactly the commitments of the record's personal fields;
     - each document has the digest that it claims; a mark leads to the asset of its own `released` entry, whose
-      `body.watermark` names it by algorithm, key_id and id.
+      `body.watermark` names it by algorithm, key_id and id;
+    - only an `intent` spends, as many images as it has items; amounts are whole numbers from 0 to 2^53-1, the day is a
+      date, and the budget limits sums that `Usage` has.
 
     Raises:
         LedgerError: any of this does not hold, or the entry has no canonical form of at most 32 KiB.
@@ -129,6 +158,25 @@ def _misfits(record: Record) -> Iterator[str]:
     if mark_named(entry) != (None if mark is None else (mark.algorithm, mark.key_id, str(mark.mark_id))):
         yield "body.watermark must name the record's watermark, and no other"
     yield from _unbound(record)
+    if record.spending is not None:
+        yield from _miscounts(entry, record.spending)
+
+
+def _miscounts(entry: Entry, spending: Spending) -> Iterator[str]:
+    if entry.kind is not EntryKind.INTENT:
+        yield "only an intent spends"
+    elif spending.amount.images != items_of(entry):
+        yield "it must spend as many images as it has items"
+    if not _DAY.fullmatch(spending.day) or not spending.principal_id:
+        yield "what it spends needs a principal and a day such as 2026-11-23"
+    if not set(spending.budget) <= set(Usage.__slots__):
+        yield f"a budget limits {', '.join(Usage.__slots__)}, and nothing else"
+    if not all(map(_is_count, (*spending.amount.as_json().values(), *spending.budget.values()))):
+        yield "what it spends and may spend must be whole numbers from 0 to 2^53-1"
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value <= MAX_SAFE_INTEGER
 
 
 def _unbound(record: Record) -> Iterator[str]:

@@ -37,9 +37,8 @@ from governance.merkle import leaf_hash
 from governance.obligations import Obligations
 from governance.parts import Parts
 from governance.pixels import require_pixels
-from governance.ports import ManifestState, MarkRecord, Pipeline, Record, SignedContent
+from governance.ports import ManifestState, MarkRecord, Pipeline, Record, SignedContent, Spending
 from governance.types import (
-    Decision,
     Draft,
     Finding,
     GenerationRequest,
@@ -47,6 +46,7 @@ from governance.types import (
     Outcome,
     Pixels,
     Stage,
+    Usage,
     new_id,
     utc_now,
 )
@@ -55,6 +55,8 @@ logger = logging.getLogger(__name__)
 
 ALL_ENTRIES = 100_000
 """More entries than one generation can have."""
+ADMISSIONS = 3
+"""How often policy is asked about a call that it allows and whose budget is spent by others meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +81,26 @@ def admit(parts: Parts, request: GenerationRequest, facts: Mapping[str, Json], a
     """Ask policy whether this may be generated at all."""
     time = utc_now()
     usage = parts.ledger.usage(request.principal.id, day_of(time))
-    policy_input = admission_input(facts, time=time, attempt=attempt, usage=usage)
-    decision = _decide(parts, Stage.ADMISSION, policy_input)
-    obligations = Obligations.parse(decision.obligations)
-    if decision.outcome is Outcome.ALLOW:
-        _check_steps(obligations, request)
-    return Judged(decision, policy_input)
+    admission = _decide(parts, Stage.ADMISSION, admission_input(facts, time=time, attempt=attempt, usage=usage))
+    if admission.decision.outcome is Outcome.ALLOW:
+        _check_steps(admission.obligations, request)
+    return admission
 
 
 def intend(
     parts: Parts, subject: Subject, request: GenerationRequest, model: ModelFacts, admission: Judged
 ) -> GenerationRequest:
-    """Write the intent, durably, before any compute is spent; the request comes back with a seed for each image."""
+    """Write the intent, durably, before any compute is spent; the request comes back with a seed for each image.
+
+    What it spends counts on the day whose usage policy was shown.
+
+    Raises:
+        BudgetError: somebody else's intent came in between, and with this one the day would be above its budget.
+    """
     seeds = request.seeds or tuple(secrets.randbits(63) for _ in range(request.images))
-    subject.intent = append(parts, subject.intended(request, seeds, model, admission))
+    day = day_of(str(admission.policy_input["time"]))
+    spending = Spending(request.principal.id, day, Usage.of(request), admission.obligations.day_budget)
+    subject.intent = append(parts, subject.intended(request, seeds, model, admission, spending))
     return replace(request, seeds=seeds)
 
 
@@ -149,14 +157,19 @@ def judge(
         time=utc_now(),
         markable=parts.watermarker.fits(height, width),
     )
-    decision = _decide(parts, Stage.RELEASE, policy_input)
-    obligations = Obligations.parse(admission.decision.obligations).merged(Obligations.parse(decision.obligations))
+    judged = _decide(parts, Stage.RELEASE, policy_input)
+    obligations = admission.obligations.merged(judged.obligations)
     if obligations.disclose:
         raise ObligationError(
             f"Policy obliges to disclose {', '.join(obligations.disclose)}; this version discloses no request field.",
             remedy="Remove `disclose` from the bundle's obligations.",
         )
-    outcome = stricter(decision.outcome, Outcome.REVIEW if obligations.approvals else Outcome.ALLOW)
+    if obligations.day_budget != admission.obligations.day_budget:
+        raise ObligationError(
+            "Policy limits the day's budget further at release, when the request is spent already.",
+            remedy="Oblige day_budget at admission only.",
+        )
+    outcome = stricter(judged.decision.outcome, Outcome.REVIEW if obligations.approvals else Outcome.ALLOW)
     if outcome is Outcome.ALLOW:
         _check_steps(obligations, request)
         if not obligations.watermark and not obligations.visible_label:
@@ -164,7 +177,7 @@ def judge(
                 "Policy drops the watermark and obliges no visible label: the image would leave unmarked.",
                 remedy="Oblige a visible_label wherever the bundle says `watermark: false`.",
             )
-    return Release(Judged(decision, policy_input), obligations, outcome)
+    return Release(judged, obligations, outcome)
 
 
 def withhold(parts: Parts, subject: Subject, draft: Draft, findings: Sequence[Finding], release: Release) -> Entry:
@@ -313,11 +326,11 @@ def _frozen(pixels: object) -> Pixels:
     return copy
 
 
-def _decide(parts: Parts, stage: Stage, policy_input: Mapping[str, Json]) -> Decision:
+def _decide(parts: Parts, stage: Stage, policy_input: Mapping[str, Json]) -> Judged:
     decision = parts.policy.decide(stage, policy_input)
     if decision.stage is not stage:
         raise PolicyError(
             f"A decision for {decision.stage.value} came back where {stage.value} was asked.",
             remedy="Repair the policy engine's adapter.",
         )
-    return decision
+    return Judged.of(decision, policy_input)

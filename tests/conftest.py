@@ -12,9 +12,10 @@ os.environ.update(
 
 import pytest
 
+from governance_adapters.installation import initialise
 from governance_adapters.marking.authority import InsecureKeyWarning
 from governance_adapters.settings import Settings
-from governance_adapters.wiring import initialise, open_governor
+from governance_adapters.wiring import open_governor
 
 FIGURE = "figure"
 

@@ -40,6 +40,13 @@ class DetectorName(StrEnum):
     NSFW = "nsfw"
 
 
+class EngineName(StrEnum):
+    """What evaluates the policy bundle."""
+
+    REGORUS = "regorus"
+    OPA = "opa"
+
+
 class Settings(BaseSettings):
     """Everything that can be set. Paths that are not set lie in `home`."""
 
@@ -60,6 +67,27 @@ class Settings(BaseSettings):
     quarantine: Path | None = Field(None, description="Folder of encrypted held drafts. Default: `quarantine` in home.")
     keys: Path | None = Field(None, description="Folder of the keys. Default: `keys` in home.")
     bundle: Path | None = Field(None, description="Folder of the policy bundle. Default: `policies` in home.")
+    engine: EngineName = Field(
+        EngineName.REGORUS, description="What decides: `regorus` (embedded), or `opa` (the server at `opa_url`)."
+    )
+    opa_url: str | None = Field(None, description="URL of the policy server, such as `https://opa.example.org:8181`.")
+    opa_token_file: Path | None = Field(None, description="File that holds the bearer token for the policy server.")
+    opa_ca: Path | None = Field(
+        None, description="PEM roots that the policy server must chain to. Default: the public ones."
+    )
+    opa_certificate: Path | None = Field(None, description="PEM certificate to show to the policy server (mutual TLS).")
+    opa_key: Path | None = Field(None, description="PEM private key of that certificate.")
+    policy_timeout: float = Field(5, gt=0, le=600, description="Seconds that one decision may take.")
+    policy_engines: int = Field(2, ge=1, le=64, description="Processes of the embedded policy engine.")
+    reload_seconds: float = Field(
+        0,
+        ge=0,
+        le=86_400,
+        description="Look for a new bundle at most every so many seconds; 0: at the next start only.",
+    )
+    candidate: Path | None = Field(
+        None, description="Folder of a bundle on trial: evaluated beside the one in force, recorded, never obeyed."
+    )
     certificate: Path | None = Field(
         None, description="PEM chain of the C2PA signing certificate. Default: the one in the key folder."
     )
@@ -80,6 +108,9 @@ class Settings(BaseSettings):
     principal: str | None = Field(None, description="Who asks, where the call does not say.")
     roles: tuple[str, ...] = Field((), description="The roles of that principal.")
     purpose: str = Field("", description="What images are made for, where the call does not say.")
+    markets: tuple[str, ...] = Field(
+        (), description="Where images will be used, where the call does not say. None: everywhere."
+    )
     system: str = Field("diffusion-governance", description="The name of this system in manifests.")
     threads: int = Field(1, ge=1, le=64, description="Threads of each detector.")
 

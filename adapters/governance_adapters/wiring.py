@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -13,23 +12,24 @@ from typing import TYPE_CHECKING, Any
 from governance.checkpoint import LogKey
 from governance.errors import ConfigurationError, GovernanceError
 from governance.governor import Governor, refuse_to_open
+from governance.in_force import RecordedPolicy
 from governance.parts import Parts
 from governance.ports import Detector, PolicyEngine, Watermarker
 from governance.recovery import recover
 from governance.types import Principal
 from governance.verification import MarkReader, Verifier
 from governance.watermark import MarkKey
+from governance_adapters.engines import open_policy
+from governance_adapters.installation import existing_keys, existing_ledger
 from governance_adapters.marking.c2pa import C2paReader, C2paSigner
 from governance_adapters.marking.credentials import Credentials, PemCredentials, TrustRoots
 from governance_adapters.marking.encoding import ImageEncoder
 from governance_adapters.marking.fingerprint import PdqFingerprinter
-from governance_adapters.marking.keys import ROOTS, KeyFolder, create_insecure_keys
+from governance_adapters.marking.keys import ROOTS, KeyFolder
 from governance_adapters.marking.label import TextLabeller
 from governance_adapters.marking.tiled import TiledWatermarker
-from governance_adapters.policy.bundle import Bundle, default_bundle_path
 from governance_adapters.settings import DetectorName, Settings, WatermarkBackend
 from governance_adapters.storage.ledger import SqliteLedger
-from governance_adapters.storage.owners import FOLDER_SUFFIX
 from governance_adapters.storage.quarantine import FileQuarantine
 from governance_adapters.storage.vault import FsspecVault
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
 logger = logging.getLogger(__name__)
-INIT_REMEDY = "Run `governance init` first."
 
 
 def product_version() -> str:
@@ -46,40 +45,6 @@ def product_version() -> str:
         return version("diffusion-governance")
     except PackageNotFoundError:
         return "0+unknown"
-
-
-def initialise(settings: Settings) -> tuple[Path, ...]:
-    """Make what is missing of an installation: the default bundle, insecure development keys, the ledger.
-
-    What exists is left alone. Returns the paths that were made.
-
-    Raises:
-        ConfigurationError: a folder cannot be written; or the keys or the ledger of an installation that was worked
-            with are gone, which nothing new can replace.
-        LedgerError: the ledger cannot be made.
-    """
-    if settings.ledger_path.exists():
-        _existing_keys(settings)
-    elif _worked_with(settings):
-        raise _missing_ledger(settings)
-    made: list[Path] = []
-    try:
-        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not settings.bundle_path.exists():
-            shutil.copytree(default_bundle_path(), settings.bundle_path)
-            made.append(settings.bundle_path)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{settings.home} cannot be written: {error.strerror or error}.",
-            remedy="Set GOVERNANCE_HOME to a folder of yours.",
-        ) from error
-    if not settings.keys_path.exists():
-        create_insecure_keys(settings.keys_path)
-        made.append(settings.keys_path)
-    if not settings.ledger_path.exists():
-        SqliteLedger.open(settings.ledger_path, KeyFolder(settings.keys_path).log()).close()
-        made.append(settings.ledger_path)
-    return tuple(made)
 
 
 def open_governor(
@@ -91,6 +56,7 @@ def open_governor(
 ) -> Governor:
     """A governor from settings, ready to work; what a vanished process left open is closed first.
 
+    No decision is used whose bundle has no entry in the ledger: see `governance.in_force`.
     `policy`, `credentials` (a KMS callback, say) and `detectors` take the place of what the settings name.
 
     Raises:
@@ -98,8 +64,8 @@ def open_governor(
         GovernanceError: a part refuses to start.
     """
     settings = settings or Settings.load()
-    keys = _existing_keys(settings)
-    ledger = SqliteLedger.open(_existing_ledger(settings), keys.log(), create=False)
+    keys = existing_keys(settings)
+    ledger = SqliteLedger.open(existing_ledger(settings), keys.log(), create=False)
     try:
         parts = _parts(settings, keys, ledger, policy, credentials, detectors)
         for entry in recover(parts.ledger, parts.vault, parts.quarantine):
@@ -121,8 +87,9 @@ def _parts(
     detectors: tuple[Detector, ...] | None,
 ) -> Parts:
     mark_key = keys.mark()
+    named = settings.engine.value if policy is None else ""
     return Parts(
-        policy=policy or open_policy(settings),
+        policy=RecordedPolicy(policy or open_policy(settings), ledger, name=named),
         detectors=open_detectors(settings) if detectors is None else detectors,
         watermarker=open_watermarker(settings.watermark, mark_key),
         mark_key=mark_key,
@@ -141,15 +108,8 @@ def _parts(
 
 def open_signer(settings: Settings, credentials: Credentials | None = None) -> C2paSigner:
     """The C2PA signer: given credentials, or those of the settings, or those of the key folder."""
-    keys = _existing_keys(settings)
+    keys = existing_keys(settings)
     return C2paSigner(credentials or _credentials(settings, keys), _trust(settings, keys), tsa_url=settings.tsa_url)
-
-
-def open_policy(settings: Settings) -> PolicyEngine:
-    """The embedded policy engine over the bundle in force."""
-    from governance_adapters.policy.regorus import RegorusEngine
-
-    return RegorusEngine(Bundle.load(_existing(settings.bundle_path)))
 
 
 def open_detectors(settings: Settings) -> tuple[Detector, ...]:
@@ -171,12 +131,12 @@ def open_watermarker(backend: WatermarkBackend, key: MarkKey) -> Watermarker:
 
 def open_ledger(settings: Settings) -> SqliteLedger:
     """The ledger, for reading only."""
-    return SqliteLedger.open_read_only(_existing_ledger(settings), _existing_keys(settings).log_public())
+    return SqliteLedger.open_read_only(existing_ledger(settings), existing_keys(settings).log_public())
 
 
 def open_verifier(settings: Settings) -> Verifier:
     """A verifier with everything this installation knows: ledger, watermark key, trust roots, log key."""
-    keys = _existing_keys(settings)
+    keys = existing_keys(settings)
     mark_key = keys.mark()
     marks = MarkReader(_readable_marks(settings, mark_key), mark_key, ImageEncoder(), PdqFingerprinter())
     return Verifier(C2paReader(_trust(settings, keys)), keys.log_public(), ledger=open_ledger(settings), marks=marks)
@@ -193,23 +153,28 @@ def govern(
     principal: str | Principal | None = None,
     roles: Sequence[str] | None = None,
     purpose: str | None = None,
+    markets: Sequence[str] | None = None,
     settings: Settings | None = None,
     governor: Governor | None = None,
 ) -> Any:
     """Govern a diffusers pipeline: the same object back, its call now running down the line.
 
-    `principal`, `roles` and `purpose` are the defaults of each call; what is not given comes from the settings, but the
-    roles that stand there are those of the principal that stands there, and nobody else's. Returned outputs have `items` (verdict, decisions, findings, entry, asset per image) beside what they had before.
+    `principal`, `roles`, `purpose` and `markets` (where the images will be used; none named is everywhere) are the
+    defaults of each call. What is not given comes from the settings, but the roles that stand there are those of the
+    principal that stands there, and nobody else's. Returned outputs have `items` (verdict, decisions, findings, entry,
+    asset per image) beside what they had before.
 
     Raises:
         ConfigurationError: there is no installation yet, nobody asks, or `pipe` cannot be governed.
         GovernanceError: a part refuses to start.
     """
-    from governance_adapters.pipelines.diffusers import wrap
+    from governance_adapters.pipelines.diffusers import market_names, wrap
 
     settings = settings or Settings.load()
     who = as_principal(principal, roles, settings)
-    return wrap(pipe, governor or open_governor(settings), who, settings.purpose if purpose is None else purpose)
+    what_for = settings.purpose if purpose is None else purpose
+    where = settings.markets if markets is None else market_names(markets)
+    return wrap(pipe, governor or open_governor(settings), who, what_for, where)
 
 
 def as_principal(principal: str | Principal | None, roles: Sequence[str] | None, settings: Settings) -> Principal:
@@ -247,44 +212,6 @@ def _readable_marks(settings: Settings, key: MarkKey) -> tuple[Watermarker, ...]
             with suppress(ConfigurationError):
                 watermarkers.append(open_watermarker(backend, key))
     return tuple(watermarkers)
-
-
-def _existing(path: Path) -> Path:
-    if not path.exists():
-        raise ConfigurationError(f"{path} does not exist.", remedy=INIT_REMEDY)
-    return path
-
-
-def _existing_keys(settings: Settings) -> KeyFolder:
-    if not settings.keys_path.exists() and settings.ledger_path.exists():
-        raise ConfigurationError(
-            f"{settings.keys_path} does not exist, but the ledger that its keys signed does.",
-            remedy="Restore it from its backup: no other keys open this ledger. To begin a new log instead, "
-            f"set GOVERNANCE_HOME to a new folder. {INIT_REMEDY}",
-        )
-    return KeyFolder(_existing(settings.keys_path))
-
-
-def _existing_ledger(settings: Settings) -> Path:
-    if settings.keys_path.exists() and not settings.ledger_path.exists():
-        raise _missing_ledger(settings)
-    return _existing(settings.ledger_path)
-
-
-def _worked_with(settings: Settings) -> bool:
-    """Whether a ledger was at work here once: it leaves a folder of locks beside it."""
-    return settings.ledger_path.with_name(settings.ledger_path.name + FOLDER_SUFFIX).exists()
-
-
-def _missing_ledger(settings: Settings) -> ConfigurationError:
-    new_log = "a new one would start a new log that knows nothing of what was released"
-    if _worked_with(settings):
-        how = f"{new_log}; if that is meant, set GOVERNANCE_HOME to a new folder and run `governance init`"
-    else:
-        how = f"{new_log}. If there never was one, run `governance init`"
-    return ConfigurationError(
-        f"The ledger {settings.ledger_path} is missing.", remedy=f"Restore it from its backup: {how}."
-    )
 
 
 def _credentials(settings: Settings, keys: KeyFolder) -> Credentials:

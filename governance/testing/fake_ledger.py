@@ -12,7 +12,8 @@ from governance.entries import Entry, EntryKind, Receipt
 from governance.errors import ConflictError, InProgressError, LedgerError
 from governance.merkle import EMPTY_ROOT, TileId, Tree, leaf_hash
 from governance.ports import Attempt, MarkRecord, PersonalField, Record, Recorded
-from governance.records import ClaimState, asset_digest, checked_leaf, claim_key, close_claim
+from governance.records import ClaimState, asset_digest, charged, checked_leaf, claim_key, close_claim
+from governance.types import Usage
 
 
 @dataclass
@@ -37,6 +38,7 @@ class _Store:
     claims: dict[Digest, _Claim] = field(default_factory=dict)
     marks: dict[tuple[str, str, int], MarkRecord] = field(default_factory=dict)
     counters: dict[tuple[str, str], int] = field(default_factory=dict)
+    usage: dict[tuple[str, str], Usage] = field(default_factory=dict)
     vanished: list[object] = field(default_factory=list)
 
     def tree(self) -> Tree:
@@ -127,6 +129,11 @@ class FakeLedger:
                 if reason in self.interrupt:
                     raise self.interrupt[reason]
             return receipt
+
+    def usage(self, principal_id: str, day: str) -> Usage:
+        """See `Ledger.usage`."""
+        self._fail("usage")
+        return self._store.usage.get((principal_id, day), Usage())
 
     def next_mark(self, algorithm: str, key_id: str, bits: int) -> int:
         """See `Ledger.next_mark`."""
@@ -233,6 +240,9 @@ class FakeLedger:
         place = None if mark is None else (mark.algorithm, mark.key_id, mark.mark_id)
         if record.entry.id in store.indices or place in store.marks:
             raise LedgerError("The ledger holds this entry or its watermark already.", remedy="Use fresh ids.")
+        if (spending := record.spending) is not None:
+            spender = spending.principal_id, spending.day
+            store.usage[spender] = charged(store.usage.get(spender, Usage()), spending)
         tree = store.tree()
         tree.extend([leaf_hash(leaf)])
         store.tiles.update(tree.changed)

@@ -20,6 +20,7 @@ from governance.testing.example_records import (
 )
 from governance.testing.expect import expect
 from governance.testing.fake_ledger import FakeLedger
+from governance.testing.ledger_budgets import LedgerBudgetContract
 from governance.types import new_id
 
 __all__ = ["FakeLedger", "LedgerContract"]
@@ -27,16 +28,8 @@ __all__ = ["FakeLedger", "LedgerContract"]
 FACTS, OTHER_FACTS = digest(b"facts"), digest(b"other facts")
 
 
-class LedgerContract:
+class LedgerContract(LedgerBudgetContract):
     """What every ledger does. A subclass says how to make one, and what is left of it when its process is gone."""
-
-    def new_ledger(self) -> Ledger:
-        """A new, empty ledger."""
-        raise NotImplementedError
-
-    def successor(self, ledger: Ledger) -> Ledger:
-        """The same ledger, opened by another process after the one that held `ledger` vanished."""
-        raise NotImplementedError
 
     def key(self, ledger: Ledger) -> LogKey:
         """The public key of the ledger's checkpoints."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from governance.canonical import Digest, Json, canonical_bytes, digest
 from governance.errors import CanonicalError, PolicyError
-from governance.facts import admission_input, release_input, request_facts
+from governance.facts import Hold, ReviewVerdict, admission_input, release_input, request_facts, review_input
 from governance.ports import PolicyEngine
 from governance.testing.examples import EXAMPLE_MODEL, example_request
 from governance.testing.expect import expect
@@ -21,6 +21,7 @@ from governance.types import (
     GenerationRequest,
     ModelFacts,
     Outcome,
+    Principal,
     Reason,
     Stage,
     Usage,
@@ -28,6 +29,15 @@ from governance.types import (
 )
 
 EXAMPLE_TIME = "2026-11-23T14:00:00.000Z"
+EXAMPLE_REVIEWER = Principal("reviewer@example.org", ("reviewer",))
+EXAMPLE_HOLD = Hold(
+    "019ab0c4-7c00-7000-8000-000000000001",
+    Stage.RELEASE,
+    ("finding.review",),
+    requester="designer@example.org",
+    purpose="marketing",
+    markets=("EU",),
+)
 _REVISION = digest(b"a fake bundle")
 Script = Decision | PolicyError | Callable[[Stage, Mapping[str, Json]], Decision]
 
@@ -49,6 +59,17 @@ def release_facts(
     draft = Draft(0, np.zeros((request.height, request.width, 3), np.uint8), EXAMPLE_MODEL, 123)
     finding = Finding("nsfw", digest(b"nsfw weights"), "nsfw", score)
     return release_input(admission_facts(request), admitted, draft, (finding,), time=EXAMPLE_TIME, markable=markable)
+
+
+def review_facts(
+    verdict: ReviewVerdict = ReviewVerdict.APPROVE,
+    *,
+    hold: Hold = EXAMPLE_HOLD,
+    reviewer: Principal = EXAMPLE_REVIEWER,
+    approvals: Sequence[str] = (),
+) -> dict[str, Json]:
+    """A policy input of the review stage: by default the first approval of a draft that was held."""
+    return review_input(hold, reviewer, verdict, approvals, EXAMPLE_MODEL, time=EXAMPLE_TIME)
 
 
 @dataclass

@@ -7,47 +7,53 @@ package governance.admission
 
 import data.governance.access
 import data.governance.findings
+import data.governance.reasons
 
 # METADATA
 # entrypoint: true
 decision := {
 	"outcome": outcome,
-	"reasons": reasons,
+	"reasons": reasons.shown(decisive),
 	"obligations": obligations,
 }
+
+# METADATA
+# title: Explanation
+# description: The reasons of the decision and all notes, each with the datum that decided. For people, not for records.
+# entrypoint: true
+explanation := sort(decisive | notes) if {
+	readable
+} else := sort(decisive)
 
 default outcome := "deny"
 
 outcome := "allow" if {
-	readable
-	count(denials) == 0
+	_passed
 	count(reviews) == 0
+} else := "review" if {
+	_passed
 }
 
-outcome := "review" if {
+# The reasons that make the outcome what it is.
+decisive := reviews | notes if {
+	_passed
+} else := denials if {
 	readable
-	count(denials) == 0
-	count(reviews) > 0
-}
-
-reasons := sort(unreadable) if not readable
-
-reasons := sort(denials) if {
-	readable
-	count(denials) > 0
-}
-
-reasons := sort(reviews | data.governance.prompts.notes) if {
-	readable
-	count(denials) == 0
-}
+} else := unreadable
 
 default obligations := {}
 
-obligations := object.union(data.obligations, {"max_steps": access.limit("steps")}) if {
+obligations := object.union_n([data.obligations, {"max_steps": access.limit("steps")}, _day_budget]) if _passed
+
+_passed if {
 	readable
 	count(denials) == 0
 }
+
+_day_budget := {"day_budget": budget} if {
+	budget := data.governance.limits.day_budget
+	count(budget) > 0
+} else := {}
 
 # Every part is proven and the data is sound. Packages are named in full here and below: the embedded engine evaluates all
 # of a package that is imported by name.
@@ -67,6 +73,7 @@ unreadable contains {
 	"code": "input.malformed",
 	"message": "This part of the policy input cannot be read.",
 	"path": path,
+	"datum": "",
 } if {
 	some path in (data.governance.shape.malformed | _malformed)
 }
@@ -75,58 +82,30 @@ unreadable contains data.governance.settings.reason if not data.governance.setti
 
 _malformed contains "/stage" if not _stage_proven
 
-denials contains reason if some reason in data.governance.access.denials
-
-denials contains reason if some reason in data.governance.model.denials
-
-denials contains reason if some reason in data.governance.prompts.denials
-
 _stage_proven if input.stage == "admission"
 
-# METADATA
-# title: Too many steps
-# description: The request asks for more denoising steps than the principal's roles allow.
-# custom:
-#   code: limit.steps
-#   fix: Ask for fewer steps, or raise data.limits.steps or the role's own limit.
-denials contains {
-	"code": "limit.steps",
-	"message": sprintf("%d steps are more than the limit of %d.", [input.parameters.steps, limit]),
-	"path": "/parameters/steps",
-} if {
-	limit := access.limit("steps")
-	not input.parameters.steps <= limit
-}
+denials := union({
+	data.governance.access.denials,
+	data.governance.limits.denials,
+	data.governance.markets.denials,
+	data.governance.model.denials,
+	data.governance.prompts.denials,
+	data.governance.terms.denials,
+	_input_denials,
+	reasons.denying(_answered),
+})
 
-# METADATA
-# title: Too many pixels
-# description: The request asks for a larger image than the principal's roles allow.
-# custom:
-#   code: limit.pixels
-#   fix: Ask for a smaller image, or raise data.limits.pixels or the role's own limit.
-denials contains {
-	"code": "limit.pixels",
-	"message": sprintf("%d pixels are more than the limit of %d.", [input.parameters.pixels, limit]),
-	"path": "/parameters/pixels",
-} if {
-	limit := access.limit("pixels")
-	not input.parameters.pixels <= limit
-}
+reviews := _input_reviews | reasons.answering(_answered, "review")
 
-# METADATA
-# title: Too many images
-# description: The request asks for more images than the principal's roles allow in one call.
-# custom:
-#   code: limit.images
-#   fix: Ask for fewer images in one call, or raise data.limits.images or the role's own limit.
-denials contains {
-	"code": "limit.images",
-	"message": sprintf("%d images are more than the limit of %d.", [input.request.images, limit]),
-	"path": "/request/images",
-} if {
-	limit := access.limit("images")
-	not input.request.images <= limit
-}
+# What is on record with an allowed or held request all the same.
+notes := reasons.answering(_answered, "note")
+
+# Reasons that do what the data answers to them.
+_answered := union({
+	data.governance.model.answered,
+	data.governance.prompts.answered,
+	data.governance.terms.answered,
+})
 
 # METADATA
 # title: Input images not allowed
@@ -134,23 +113,22 @@ denials contains {
 # custom:
 #   code: inputs.not_allowed
 #   fix: Generate from the prompt alone, or set data.allow_inputs.
-denials contains {
+_input_denials contains {
 	"code": "inputs.not_allowed",
 	"message": "Input images are not allowed.",
 	"path": "/inputs",
+	"datum": "/allow_inputs",
 } if {
 	count(input.inputs) > 0
 	not data.allow_inputs
 }
 
-denials contains reason if {
+_input_denials contains reason if {
 	some index, item in input.inputs
 	some reason in findings.denials(item.findings, sprintf("/inputs/%d/findings", [index]))
 }
 
-reviews contains reason if some reason in data.governance.prompts.reviews
-
-reviews contains reason if {
+_input_reviews contains reason if {
 	some index, item in input.inputs
 	some reason in findings.reviews(item.findings, sprintf("/inputs/%d/findings", [index]))
 }

@@ -3,8 +3,6 @@
 # description: Inputs that are allowed, and data that allows them, for the tests to depart from.
 package governance.fixtures
 
-import data.governance.shape
-
 finding := {"detector": "nsfw", "detector_digest": "d1", "label": "nsfw", "score_millionths": 12}
 
 admission := {
@@ -12,7 +10,7 @@ admission := {
 	"stage": "admission",
 	"time": "2026-11-23T14:00:00.000Z",
 	"principal": {"id": "designer@example.org", "roles": ["designer"], "issuer": "caller", "assurance": "asserted"},
-	"request": {"id": "request-1", "purpose": "marketing", "images": 1, "attempt": 1},
+	"request": {"id": "request-1", "purpose": "marketing", "images": 1, "attempt": 1, "markets": []},
 	"prompts": [
 		{
 			"kind": "prompt",
@@ -20,6 +18,8 @@ admission := {
 			"text": "A red seven",
 			"normalised": "a red seven",
 			"ngrams": ["a", "red", "seven", "a red", "red seven", "a red seven"],
+			"hints": [],
+			"hidden": [],
 			"length": 11,
 			"position": 0,
 		},
@@ -29,11 +29,13 @@ admission := {
 			"text": "blurry",
 			"normalised": "blurry",
 			"ngrams": ["blurry"],
+			"hints": [],
+			"hidden": [],
 			"length": 6,
 			"position": 0,
 		},
 	],
-	"normaliser": "1",
+	"normaliser": data.normaliser,
 	"parameters": {
 		"steps": 30,
 		"width": 256,
@@ -46,6 +48,8 @@ admission := {
 	},
 	"seeds": ["123"],
 	"inputs": [],
+	"opaque": [],
+	"usage": {"images": 3, "steps": 90, "pixels": 196608, "step_pixels": 5898240},
 	"model": {
 		"version": 1,
 		"pipeline": "StableDiffusionPipeline",
@@ -65,28 +69,48 @@ release := object.union(admission, {
 	"admission": {"decision_id": "a1", "outcome": "allow", "obligations": {"watermark": true}},
 })
 
-models := {"m": {"name": "example", "components": {"unet": "d2", "vae": "d3"}}}
+models := {"m": {
+	"name": "example",
+	"licence": "Apache-2.0",
+	"data_origin": "drawn for these tests",
+	"components": {"unet": "d2", "vae": "d3"},
+}}
 
-blocked_terms := {"passport": {"category": "forgery"}, "grenade": {}}
+blocked_terms := {
+	"passport": {"category": "forgery"},
+	"grenade": {},
+	"a/b~c": {"category": "odd"},
+	"raffle": {"category": "gambling", "markets": ["UK"]},
+}
+
+protected_names := {
+	"some painter": {"kind": "artist", "outcome": "review"},
+	"some mouse": {"kind": "character", "outcome": "deny"},
+	"some drink": {"kind": "brand", "outcome": "deny", "markets": ["EU", "UK"]},
+	"unreadable": {"outcome": "alow"},
+}
+
+adapters := {"d5": {
+	"name": "style",
+	"licence": "MIT",
+	"data_origin": "drawn for these tests",
+	"expires": "2026-11-23T14:00:00.001Z",
+	"max_scale_thousandths": 800,
+}}
 
 image := {"parameter": "image", "digest": "d4", "width": 8, "height": 8, "findings": [finding]}
 
 adapter := {"name": "style", "digest": "d5", "scale_thousandths": -800}
 
 # What a field may be replaced by to make its part unreadable.
-wrong := [{"x": 1}, [[1]], [""]]
+wrong := [{"x": 1}, [[1]], [""], null, true, 7]
 
-test_texts_are_arrays_of_filled_strings if {
-	shape.texts([])
-	shape.texts(["a", "b"])
-	every values in [[""], ["a", 1], [null, "a"], [true, "a"], ["a", []], ["a", {}], {"a"}, {"a": "b"}, "a", 5, null] {
-		not shape.texts(values)
-	}
-}
+# A request that differs from the good one by a value at a JSON pointer.
+changed(path, value) := json.patch(admission, [{"op": "add", "path": path, "value": value}])
 
-test_wholes_are_safe_integers if {
-	shape.wholes([0, 9007199254740991], 0)
-	every value in [-1, 0.5, 9007199254740992, "1", null, true, [], {}] {
-		not shape.wholes([1, value], 0)
-	}
-}
+# Several of them.
+altered(values) := json.patch(admission, [{"op": "add", "path": path, "value": value} | some path, value in values])
+
+codes(found) := {reason.code | some reason in found}
+
+datums(found) := {reason.datum | some reason in found}

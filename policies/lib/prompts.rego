@@ -1,13 +1,12 @@
 # METADATA
 # title: Prompts
 # description: >-
-#   Looks each prompt's normalised n-grams up in the blocked terms. What a negative prompt names is steered away from,
-#   so a blocked term there is noted, reviewed or denied as data.negative_terms says; but guidance below 1 turns the two
-#   prompts round, and then a negative prompt is judged like a prompt. Messages hold the category, never the term: reasons
-#   are kept for ever, prompts can be erased.
+#   Whether policy can read what the request is about: there is a prompt, written in words, and nothing beside it that
+#   steers the generation unread, such as an embedding, latents or a callback.
 package governance.prompts
 
 import data.governance.access
+import data.governance.reasons
 
 # METADATA
 # title: No prompt
@@ -19,9 +18,11 @@ denials contains {
 	"code": "prompt.missing",
 	"message": "There is no prompt to judge.",
 	"path": "/prompts",
+	"datum": "/allow_promptless",
 } if {
-	not data.allow_promptless
 	not _has_prompt
+	not _embedded
+	not data.allow_promptless
 }
 
 # METADATA
@@ -34,6 +35,7 @@ denials contains {
 	"code": "prompt.unreadable",
 	"message": "Nothing of this prompt can be read.",
 	"path": sprintf("/prompts/%d", [index]),
+	"datum": "",
 } if {
 	some index, prompt in input.prompts
 	count(prompt.ngrams) == 0
@@ -49,6 +51,7 @@ denials contains {
 	"code": "prompt.too_long",
 	"message": sprintf("The prompt is longer than the limit of %d characters.", [limit]),
 	"path": sprintf("/prompts/%d", [index]),
+	"datum": access.limit_datum("prompt_characters"),
 } if {
 	limit := access.limit("prompt_characters")
 	some index, prompt in input.prompts
@@ -65,95 +68,64 @@ denials contains {
 	"code": "normaliser.mismatch",
 	"message": "The prompts were normalised by another version than the blocked terms are written for.",
 	"path": "/normaliser",
+	"datum": "/normaliser",
 } if {
 	not input.normaliser == data.normaliser
 }
 
 # METADATA
-# title: Blocked term
-# description: A prompt contains a blocked term, however it was spelt.
+# title: Prompt that hides text
+# description: A prompt seems to hold text in an encoding, such as base64. What it says is looked up like the prompt itself.
 # custom:
-#   code: prompt.blocked_term
-#   fix: Ask for something else. If the term is harmless here, have data.blocked_terms reviewed.
-denials contains {
-	"code": "prompt.blocked_term",
-	"message": sprintf("The prompt contains a term blocked as %s.", [category]),
+#   code: prompt.encoded
+#   fix: Write the prompt in plain words. What such a prompt does is data.encoded_prompts.
+answered contains [data.encoded_prompts, {
+	"code": "prompt.encoded",
+	"message": "This prompt seems to hide text in an encoding.",
 	"path": sprintf("/prompts/%d", [index]),
-} if {
-	some [index, category] in _named
-	_obeyed(input.prompts[index])
-}
-
-denials contains reason if {
-	data.negative_terms == "deny"
-	some reason in _in_negatives
-}
-
-reviews contains reason if {
-	data.negative_terms == "review"
-	some reason in _in_negatives
-}
-
-notes contains reason if {
-	data.negative_terms == "note"
-	some reason in _in_negatives
+	"datum": "/encoded_prompts",
+}] if {
+	some index, prompt in input.prompts
+	count(prompt.hints) > 0
 }
 
 # METADATA
-# title: Blocked term in a negative prompt
-# description: A negative prompt names a blocked term, which asks the model to avoid it.
+# title: Argument that policy cannot read
+# description: The request brings an argument whose content policy cannot read, such as an embedding or a callback.
 # custom:
-#   code: prompt.negative_term
-#   fix: Nothing needs fixing where data.negative_terms is `note`; otherwise leave the term out.
-_in_negatives contains {
-	"code": "prompt.negative_term",
-	"message": sprintf("The negative prompt names a term blocked as %s.", [category]),
-	"path": sprintf("/prompts/%d", [index]),
-} if {
-	some [index, category] in _named
-	not _obeyed(input.prompts[index])
+#   code: argument.opaque
+#   fix: Leave the argument out and say in a prompt what is wanted, or have its kind in data.opaque reviewed.
+answered contains [_permission(argument.kind), {
+	"code": "argument.opaque",
+	"message": sprintf("Policy cannot read this argument (%s).", [argument.kind]),
+	"path": sprintf("/opaque/%d", [index]),
+	"datum": reasons.pointer(["opaque", argument.kind]),
+}] if {
+	some index, argument in input.opaque
 }
+
+# What the data permit an argument of this kind to do: nothing, where they are not clear.
+_permission(kind) := permitted if {
+	permitted := data.opaque[kind]
+	permitted in {"review", "allow"}
+} else := "deny"
 
 _has_prompt if {
 	some prompt in input.prompts
 	prompt.kind == "prompt"
 }
 
+# An embedding can stand for a prompt where it is not denied: `argument.opaque` then says what becomes of the request.
+_embedded if {
+	some argument in input.opaque
+	argument.kind == "embedding"
+	_permission("embedding") != "deny"
+	contains(argument.parameter, "prompt")
+	not contains(argument.parameter, "negative")
+}
+
+# Engines differ in `count` of a text beyond 16-bit characters; in `substring` they agree.
 _within(prompt, limit) if {
 	prompt.length <= limit
-	count(prompt.text) <= limit
+	substring(prompt.text, limit, -1) == ""
 }
-
-# Whether the model is steered towards this prompt.
-_obeyed(prompt) if prompt.kind == "prompt"
-
-_obeyed(prompt) if {
-	prompt.kind == "negative"
-	_guidance_turned
-}
-
-_guidance_turned if {
-	some name in ["guidance_scale_thousandths", "true_cfg_scale_thousandths", "guidance_scale", "true_cfg_scale"]
-	scale := input.parameters[name]
-	is_number(scale)
-	scale < _one[name]
-}
-
-_one := {
-	"guidance_scale_thousandths": 1000,
-	"true_cfg_scale_thousandths": 1000,
-	"guidance_scale": 1,
-	"true_cfg_scale": 1,
-}
-
-# The categories of blocked terms that each prompt names.
-_named contains [index, category] if {
-	terms := data.blocked_terms
-	some index, prompt in input.prompts
-	some ngram in prompt.ngrams
-	category := _category(terms[ngram])
-}
-
-_category(entry) := entry.category if {
-	is_string(entry.category)
-} else := "unspecified"

@@ -2,7 +2,8 @@
 # title: Soundness of the data
 # description: >-
 #   Proves that the data which the rules read is there and of the right type. A missing or misspelt setting would
-#   otherwise switch a rule off without a word.
+#   otherwise switch a rule off without a word. What a list says of one term, name, model or adapter is not proven here,
+#   because there may be many: the rule that reads it denies where it cannot be read.
 package governance.settings
 
 import data.governance.shape
@@ -17,20 +18,77 @@ reason := {
 	"code": "data.malformed",
 	"message": "A setting of the policy bundle is missing or of the wrong type.",
 	"path": "",
+	"datum": "",
 }
 
+# Each key of the data is read once: looking one up is what costs the embedded engine most.
 sound if {
-	tables := [data.adapters, data.blocked_terms, data.models, data.obligations, data.purposes, data.roles, data.thresholds]
-	{type_name(table) | some table in tables} == {"object"}
+	_tables_proven
+	_answers_proven
+	_amounts_proven
+	_judgement_proven
+}
 
-	shape.wholes([data.limits.images, data.limits.pixels, data.limits.prompt_characters, data.limits.steps], 1)
-	every threshold in data.thresholds {
-		shape.wholes([threshold.deny, threshold.review], 0)
-	}
-	shape.texts(data.required_detectors)
-	shape.texts([data.visible_label, data.normaliser])
+_tables_proven if {
+	tables := [
+		data.adapters, data.blocked_terms, data.licences, data.models, data.obligations, data.protected_names,
+		data.purposes, data.works,
+	]
+	{type_name(table) | some table in tables} == {"object"}
+}
+
+_answers_proven if {
 	is_boolean(data.allow_inputs)
 	is_boolean(data.allow_promptless)
-	data.negative_terms in {"note", "review", "deny"}
 	data.small_images in {"deny", "label"}
+	noted := {data.negative_terms, data.encoded_prompts, data.undisclosed}
+	count(noted - {"note", "review", "deny"}) == 0
+	opaque := data.opaque
+	permitted := {opaque.embedding, opaque.latents, opaque.callback, opaque.other}
+	count(permitted - {"deny", "review", "allow"}) == 0
+}
+
+# Limits, budgets and approvals. A misspelt budget would limit nothing, so the names of budgets are proven too.
+_amounts_proven if {
+	limits := data.limits
+	roles := data.roles
+	is_object(roles)
+	budgets := array.concat([data.budgets], [budget | some role in roles; budget := role.budget])
+	{type_name(budget) | some budget in budgets} == {"object"}
+	count(object.remove(object.union_n(budgets), ["images", "steps", "pixels", "step_pixels"])) == 0
+	review := data.review
+	shape.texts(review.roles)
+	count(review.roles) > 0
+	by_code := object.get(review, "approvals_by_code", {})
+	is_object(by_code)
+	shape.wholes(array.concat([review.approvals], [approvals | some approvals in by_code]), 1)
+	_numbers([limits.images, limits.pixels, limits.prompt_characters, limits.step_pixels, limits.steps], 1)
+	_numbers(array.concat([1], [most | some budget in budgets; some most in budget]), 1)
+}
+
+# Labels, formats, approvals, thresholds and detectors, the general ones and those of the markets.
+_judgement_proven if {
+	markets := data.markets
+	is_object(markets)
+	count({type_name(market) | some market in markets} - {"object"}) == 0
+	every thresholds in {data.thresholds} | {thresholds | some market in markets; thresholds := market.thresholds} {
+		is_object(thresholds)
+		every threshold in thresholds {
+			_numbers([threshold.deny, threshold.review], 0)
+		}
+	}
+	obliging := array.concat([data.obligations], [market | some market in markets])
+	every formats in [formats | some rules in obliging; formats := rules.output_formats] {
+		shape.texts(formats)
+	}
+	shape.wholes(array.concat([0], [approvals | some rules in obliging; approvals := rules.approvals]), 0)
+	labels := [label | some rules in obliging; label := rules.visible_label]
+	shape.texts(array.concat([data.visible_label, data.normaliser], labels))
+	shape.texts(data.required_detectors)
+}
+
+# As `shape.wholes` of an array, but for fractions: a bundle with one is not loaded, and to compare with one is safe.
+_numbers(values, least) if {
+	min(values) >= least
+	max(values) <= 9007199254740991
 }

@@ -16,7 +16,9 @@ proven if {
 	_parameters_proven
 	_seeds_proven
 	_inputs_proven
+	_opaque_proven
 	_model_proven
+	_usage_proven
 }
 
 # JSON pointers to the parts that cannot be read.
@@ -38,7 +40,11 @@ malformed contains "/seeds" if not _seeds_proven
 
 malformed contains "/inputs" if not _inputs_proven
 
+malformed contains "/opaque" if not _opaque_proven
+
 malformed contains "/model" if not _model_proven
+
+malformed contains "/usage" if not _usage_proven
 
 # Text that is not empty.
 text(value) if {
@@ -46,31 +52,44 @@ text(value) if {
 	value != ""
 }
 
-# An array of such texts. Values sort by type, so where the least and the greatest are strings, all are; this is far
-# cheaper than looking at each of some hundred n-grams.
-texts(values) if values == []
-
+# An array of such texts. Values sort by type, texts before arrays and after numbers, so that the least and the greatest
+# speak for all; this is far cheaper than looking at each of some hundred n-grams.
 texts(values) if {
 	is_array(values)
-	text(min(values))
-	is_string(max(values))
+	min(values) > ""
+	max(values) < []
+} else if {
+	values == []
 }
 
-# Integers, all from `least` up, that every engine and language reads alike: at most 2^53-1.
+# Integers, all from `least` up, that every engine and language reads alike: at most 2^53-1. Numbers sort before texts,
+# arrays and objects, and after null and booleans, so that the two ends of the order tell the types too. `values` is an
+# array, because OPA's `min` overlooks null in a set; without a value it proves nothing.
 wholes(values, least) if {
+	min(values) >= least
+	max(values) <= 9007199254740991
 	every value in values {
-		is_number(value)
-		value >= least
-		value <= 9007199254740991
 		value == floor(value)
 	}
+}
+
+# A time in UTC as RFC 3339 writes it, such that two of them compare as texts.
+time(value) if {
+	is_string(value)
+	written := strings.replace_n(
+		{"1": "0", "2": "0", "3": "0", "4": "0", "5": "0", "6": "0", "7": "0", "8": "0", "9": "0"},
+		value,
+	)
+	startswith(written, "0000-00-00T00:00:00")
+	trim_left(trim_prefix(substring(written, 19, -1), "."), "0") == "Z"
 }
 
 # An array of findings, each with a score in millionths. It may be empty: `governance.findings` judges that.
 findings(values) if {
 	is_array(values)
 	every value in values {
-		texts([value.detector, value.detector_digest, value.label])
+		is_object(value)
+		texts([value.detector, value.detector_digest, value.label, object.get(value, "work", "none")])
 		wholes([value.score_millionths], 0)
 		value.score_millionths <= 1000000
 	}
@@ -81,7 +100,7 @@ _version_proven if {
 	input.version == 1
 }
 
-_time_proven if text(input.time)
+_time_proven if time(input.time)
 
 _normaliser_proven if text(input.normaliser)
 
@@ -89,14 +108,15 @@ _seeds_proven if texts(input.seeds)
 
 _principal_proven if {
 	principal := input.principal
-	texts([principal.id, principal.issuer])
-	texts(principal.roles)
+	is_array(principal.roles)
+	texts(array.concat([principal.id, principal.issuer], principal.roles))
 	principal.assurance in {"asserted", "authenticated"}
 }
 
 _request_proven if {
 	request := input.request
-	texts([request.id, request.purpose])
+	is_array(request.markets)
+	texts(array.concat([request.id, request.purpose], request.markets))
 	wholes([request.images, request.attempt], 1)
 }
 
@@ -104,11 +124,13 @@ _prompts_proven if {
 	is_array(input.prompts)
 	every prompt in input.prompts {
 		prompt.kind in {"prompt", "negative"}
-		text(prompt.parameter)
 		is_string(prompt.text)
 		is_string(prompt.normalised)
 		wholes([prompt.length, prompt.position], 0)
 		texts(prompt.ngrams)
+		is_array(prompt.hidden)
+		is_array(prompt.hints)
+		texts(array.concat(array.concat([prompt.parameter], prompt.hints), prompt.hidden))
 	}
 }
 
@@ -120,7 +142,7 @@ _parameters_proven if {
 
 	# Arrays and objects sort after every scalar.
 	values := {value | some value in parameters}
-	type_name(max(values)) in {"null", "boolean", "number", "string"}
+	max(values) < []
 	wholes([value | some value in values; is_number(value)], -9007199254740991)
 }
 
@@ -131,6 +153,24 @@ _inputs_proven if {
 		wholes([item.width, item.height], 1)
 		findings(item.findings)
 	}
+}
+
+_opaque_proven if {
+	is_array(input.opaque)
+	every argument in input.opaque {
+		text(argument.parameter)
+		argument.kind in {"embedding", "latents", "callback", "other"}
+		_digest_or_none(argument.digest)
+	}
+}
+
+_digest_or_none(digest) if is_null(digest)
+
+_digest_or_none(digest) if text(digest)
+
+_usage_proven if {
+	usage := input.usage
+	wholes([usage.images, usage.steps, usage.pixels, usage.step_pixels], 0)
 }
 
 _model_proven if {

@@ -7,55 +7,58 @@ package governance.release
 
 import data.governance.access
 import data.governance.findings
+import data.governance.reasons
 import data.governance.shape
 
 # METADATA
 # entrypoint: true
 decision := {
 	"outcome": outcome,
-	"reasons": reasons,
+	"reasons": reasons.shown(decisive),
 	"obligations": obligations,
 }
+
+# METADATA
+# title: Explanation
+# description: The reasons of the decision, each with the datum that decided. For people, not for records.
+# entrypoint: true
+explanation := sort(decisive)
 
 default outcome := "deny"
 
 outcome := "allow" if {
-	readable
-	count(denials) == 0
+	_passed
 	count(reviews) == 0
+} else := "review" if {
+	_passed
 }
 
-outcome := "review" if {
+# The reasons that make the outcome what it is.
+decisive := reviews if {
+	_passed
+} else := denials if {
 	readable
-	count(denials) == 0
-	count(reviews) > 0
-}
-
-reasons := sort(unreadable) if not readable
-
-reasons := sort(denials) if {
-	readable
-	count(denials) > 0
-}
-
-reasons := sort(reviews) if {
-	readable
-	count(denials) == 0
-}
+} else := unreadable
 
 default obligations := {}
 
-obligations := object.union(data.obligations, _disclosure) if {
+obligations := object.union_n([data.obligations, data.governance.disclosure.obligations, _unmarked]) if _passed
+
+_passed if {
 	readable
 	count(denials) == 0
 }
 
 # An image too small for the watermark keeps that obligation, and the line then fails it; or it carries a visible label
 # in place of the mark. It is never released with neither.
-_disclosure := {"watermark": false, "visible_label": data.visible_label} if {
+_unmarked := {"watermark": false, "visible_label": _label} if {
 	not input.draft.markable
 	data.small_images == "label"
 } else := {}
+
+_label := data.governance.disclosure.visible_label
+
+_label := data.visible_label if not data.governance.disclosure.visible_label
 
 # Every part is proven and the data is sound. Packages are named in full here and below: the embedded engine evaluates all
 # of a package that is imported by name.
@@ -78,6 +81,7 @@ unreadable contains {
 	"code": "input.malformed",
 	"message": "This part of the policy input cannot be read.",
 	"path": path,
+	"datum": "",
 } if {
 	some path in (data.governance.shape.malformed | _malformed)
 }
@@ -110,6 +114,10 @@ _admission_proven if {
 
 denials contains reason if some reason in data.governance.model.denials
 
+denials contains reason if some reason in data.governance.markets.denials
+
+denials contains reason if some reason in data.governance.disclosure.denials
+
 denials contains reason if some reason in findings.denials(input.findings, "/findings")
 
 # METADATA
@@ -122,6 +130,7 @@ denials contains {
 	"code": "admission.not_allowed",
 	"message": "The request behind this draft was not allowed at admission.",
 	"path": "/admission/outcome",
+	"datum": "",
 } if {
 	not input.admission.outcome == "allow"
 }
@@ -136,6 +145,7 @@ denials contains {
 	"code": "draft.too_large",
 	"message": sprintf("The draft is larger than the limit of %d pixels.", [limit]),
 	"path": "/draft",
+	"datum": access.limit_datum("pixels"),
 } if {
 	limit := access.limit("pixels")
 	not input.draft.width * input.draft.height <= limit

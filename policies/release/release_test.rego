@@ -5,8 +5,20 @@ import data.governance.release
 
 codes(changes) := {reason.code | some reason in decide(changes).reasons}
 
-decide(changes) := decision if {
-	decision := release.decision with input as json.patch(fixtures.release, changes) with data.models as fixtures.models
+decide(changes) := decide_where(changes, {})
+
+# The decision in a world of these markets.
+decide_where(changes, markets) := decision if {
+	decision := release.decision with input as json.patch(fixtures.release, changes)
+		with data.models as fixtures.models
+		with data.markets as markets
+}
+
+explain(changes) := explanation if {
+	explanation := release.explanation with input as json.patch(fixtures.release, changes)
+		with data.models as fixtures.models
+		with data.markets as {}
+		with data.works as {"mural": {"action": "review"}}
 }
 
 set(path, value) := [{"op": "add", "path": path, "value": value}]
@@ -57,12 +69,43 @@ test_each_rule_denies_by_its_code if {
 		"finding.unjudged": set("/findings/0/label", "other"),
 		"finding.denied": set("/findings/0/score_millionths", 1000000),
 		"model.not_allowed": set("/model/components/vae", "d9"),
+		"market.unknown": set("/request/markets", ["atlantis"]),
 		"admission.not_allowed": set("/admission/outcome", "review"),
 		"draft.too_large": set("/draft/width", 16777216),
 	}
 	every code, changes in cases {
-		decide(changes).outcome == "deny"
-		code in codes(changes)
+		decision := decide(changes)
+		decision.outcome == "deny"
+		decision.obligations == {}
+		codes(changes) == {code}
+	}
+}
+
+test_markets_that_share_no_format_deny if {
+	decision := decide_where(set("/request/markets", ["east"]), {"east": {"output_formats": ["image/avif"]}})
+	decision.outcome == "deny"
+	[reason.code | some reason in decision.reasons] == ["format.none"]
+}
+
+test_the_markets_asked_for_oblige_and_judge if {
+	east := {
+		"visible_label": "KI",
+		"output_formats": ["image/png"],
+		"approvals": 2,
+		"thresholds": {"nsfw": {"deny": 100, "review": 20}},
+	}
+	markets := {"east": east, "west": {}}
+	decide_where(set("/request/markets", ["west"]), markets).obligations == data.obligations
+	every named in [["east"], ["west", "east"], []] {
+		decision := decide_where(set("/request/markets", named), markets)
+		decision.outcome == "allow"
+		decision.obligations == object.union(data.obligations, {
+			"visible_label": "KI",
+			"output_formats": ["image/png"],
+			"approvals": 2,
+		})
+		judged := array.concat(set("/request/markets", named), set("/findings/0/score_millionths", 100))
+		decide_where(judged, markets).outcome == "deny"
 	}
 }
 
@@ -77,12 +120,15 @@ test_no_required_detector_is_no_safety if {
 test_an_image_too_small_to_mark_keeps_the_obligation_or_is_labelled if {
 	small := set("/draft/markable", false)
 	decide(small).obligations.watermark == true
-	labelled := release.decision with input as json.patch(fixtures.release, small)
-		with data.models as fixtures.models
-		with data.small_images as "label"
-	labelled.outcome == "allow"
-	labelled.obligations.watermark == false
-	labelled.obligations.visible_label == data.visible_label
+	every expected, markets in {data.visible_label: {}, "KI": {"east": {"visible_label": "KI"}}} {
+		labelled := release.decision with input as json.patch(fixtures.release, small)
+			with data.models as fixtures.models
+			with data.markets as markets
+			with data.small_images as "label"
+		labelled.outcome == "allow"
+		labelled.obligations.watermark == false
+		labelled.obligations.visible_label == expected
+	}
 }
 
 test_a_role_limit_of_the_wrong_type_is_no_limit_of_its_own if {
@@ -90,4 +136,25 @@ test_a_role_limit_of_the_wrong_type_is_no_limit_of_its_own if {
 		with data.models as fixtures.models
 		with data.roles as {"designer": {"limits": {"pixels": "many"}}}
 	[reason.code | some reason in decision.reasons] == ["draft.too_large"]
+}
+
+test_the_explanation_names_the_datum_and_the_decision_does_not if {
+	cases := [
+		{"changes": set("/findings/0/score_millionths", 800000), "datum": "/thresholds/nsfw/deny"},
+		{"changes": set("/findings/0/score_millionths", 400000), "datum": "/thresholds/nsfw/review"},
+		{"changes": set("/draft/width", 16777216), "datum": "/limits/pixels"},
+		{"changes": set("/admission/outcome", "deny"), "datum": ""},
+		{"changes": set("/draft", null), "datum": ""},
+		{
+			"changes": set("/findings/-", object.union(fixtures.finding, {"work": "mural", "score_millionths": 400000})),
+			"datum": "/works/mural",
+		},
+	]
+	every case in cases {
+		[reason.datum | some reason in explain(case.changes)] == [case.datum]
+		every reason in decide(case.changes).reasons {
+			object.keys(reason) == {"code", "message", "path"}
+		}
+	}
+	explain([]) == []
 }

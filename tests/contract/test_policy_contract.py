@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from governance.errors import PolicyError
 from governance.ports import PolicyEngine
+from governance.testing.corpus import example_data
 from governance.testing.policy import FakePolicyEngine, PolicyEngineContract, admission_facts
-from governance.testing.policy_corpus import example_data
 from governance.types import Decision, Outcome, Reason, Stage
 from governance_adapters.policy.bundle import Bundle, default_bundle_path
+from governance_adapters.policy.opa import OpaEngine
 from governance_adapters.policy.regorus import RegorusEngine
+from governance_adapters.policy.signed import build_archive
+from support.bundles import bundle_at
+from support.opa_server import opa_server, real_opa
 
 
 class TestFakePolicyEngine(PolicyEngineContract):
@@ -63,3 +69,31 @@ class TestRegorusEngine(PolicyEngineContract):
         shutil.copytree(default_bundle_path(), root)
         (root / "admission" / "admission.rego").write_text(f"package governance.admission\n\n{rule}")
         return RegorusEngine(Bundle.load(root))
+
+
+class TestOpaEngine(PolicyEngineContract):
+    @pytest.fixture(autouse=True)
+    def _servers(self, tmp_path: Path) -> Iterator[None]:
+        self.folder, self.opa = tmp_path, real_opa()
+        with ExitStack() as self.servers:
+            yield
+
+    def engine(self) -> PolicyEngine:
+        return self._engine_at(bundle_at(self.folder / "bundle"))
+
+    def undefined_engine(self) -> PolicyEngine:
+        return self._engine_of("decision := 1 if input.nothing\n")
+
+    def broken_engine(self) -> PolicyEngine:
+        return self._engine_of("decision := 1 / (input.version - 1)\n")
+
+    def _engine_of(self, rule: str) -> PolicyEngine:
+        root = bundle_at(self.folder / "bundle")
+        (root / "admission" / "admission.rego").write_text(f"package governance.admission\n\n{rule}")
+        return self._engine_at(root)
+
+    def _engine_at(self, root: Path) -> PolicyEngine:
+        bundle, archive = Bundle.load(root), self.folder / "bundle.tar.gz"
+        build_archive(bundle, archive, opa=self.opa)
+        server = self.servers.enter_context(opa_server(self.opa, self.folder, "--bundle", archive))
+        return OpaEngine(bundle, server.url, timeout=20)

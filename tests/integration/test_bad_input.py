@@ -35,13 +35,14 @@ from governance.governor import Governor
 from governance.testing import EXAMPLE_MODEL, FakePipeline, example_request
 from governance.testing.certificates import FakeAuthority
 from governance.types import Prompt
+from governance_adapters.installation import initialise
 from governance_adapters.marking.authority import InsecureKeyWarning
 from governance_adapters.marking.c2pa import C2paSigner
 from governance_adapters.marking.keys import KeyFolder, create_insecure_keys
 from governance_adapters.policy.bundle import allow_model
 from governance_adapters.settings import Settings
 from governance_adapters.storage.ledger import SqliteLedger
-from governance_adapters.wiring import initialise, open_governor, open_ledger
+from governance_adapters.wiring import open_governor, open_ledger
 from support.accounts import balanced
 from support.command import Shell
 from support.conditions import LockedDatabase, SmallDisk, file_modes_respected, limited_files, read_only, small_disk
@@ -58,7 +59,7 @@ class Scene:
     def __init__(self, settings):
         self.settings, self.request = settings, {}
         self.before = entries_of(open_ledger(settings))
-        assert [entry.kind.value for entry in self.before] == ["intent", "released"]
+        assert [entry.kind.value for entry in self.before] == ["policy", "intent", "released"]
 
     @property
     def home(self) -> Path:

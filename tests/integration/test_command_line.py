@@ -360,19 +360,20 @@ class TestLedger:
     def test_list(self, shell, model):
         generate(shell, model, HIDDEN)
         listed = shell("ledger", "list", "--json").succeeded().json
-        assert [item["kind"] for item in listed] == ["intent", "released", "denied"]
-        assert [item["index"] for item in listed] == [0, 1, 2]
+        assert [item["kind"] for item in listed] == ["policy", "intent", "released", "denied"]
+        assert [item["index"] for item in listed] == [0, 1, 2, 3]
         text = shell("ledger", "list").succeeded().out
         assert all(item["id"] in text for item in listed)
         assert "prompt.blocked_term" in text
         (only,) = shell("ledger", "list", "--kind", "denied", "--json").succeeded().json
-        assert only == listed[2]
+        assert only == listed[3]
         assert shell("ledger", "list", "--after", 0, "--limit", 1, "--json").succeeded().json == listed[1:2]
-        assert shell("ledger", "list", "--generation", listed[0]["subject"], "--json").json == listed[:2]
+        assert shell("ledger", "list", "--generation", listed[1]["subject"], "--json").json == listed[1:3]
         assert shell("ledger", "list", "--limit", 0).code == 2
 
     def test_show(self, shell):
-        first, second = shell("ledger", "list", "--json").json
+        policy, first, second = shell("ledger", "list", "--json").json
+        assert policy["kind"] == "policy"
         (shown,) = shell("ledger", "show", first["id"], "--json").succeeded().json
         assert PROMPT in json.dumps(shown["personal"])
         assert PROMPT not in json.dumps(shown["body"])
@@ -382,9 +383,9 @@ class TestLedger:
         shell("ledger", "show", "nothing").failed(1, "nothing")
 
     def test_verify(self, shell):
-        assert "2 entries, verified" in shell("ledger", "verify").succeeded().out
+        assert "3 entries, verified" in shell("ledger", "verify").succeeded().out
         told = shell("ledger", "verify", "--json").succeeded().json
-        assert (told["entries"], told["sound"], told["problems"]) == (2, True, [])
+        assert (told["entries"], told["sound"], told["problems"]) == (3, True, [])
 
     def test_verify_notices_a_changed_row(self, shell):
         database = sqlite3.connect(shell.home / "ledger.sqlite3")
@@ -396,6 +397,17 @@ class TestLedger:
         assert told.json["sound"] is False
         assert told.json["problems"]
         assert "problems" in shell("ledger", "verify").out
+
+    def test_usage(self, shell):
+        day = shell("ledger", "list", "--kind", "intent", "--json").json[0]["time"][:10]
+        told = shell("ledger", "usage", "--day", day, "--json").succeeded().json
+        spent = {"images": 1, "steps": 1, "pixels": 65_536, "step_pixels": 65_536}
+        assert told == {"principal": "designer@example.org", "day": day, **spent}
+        assert "65536" in shell("ledger", "usage", "--day", day).succeeded().out
+        nobody = shell("ledger", "usage", "--principal", "nobody@example.org", "--day", day, "--json").succeeded().json
+        assert {nobody[name] for name in spent} == {0}
+        assert shell("ledger", "usage", "--json").succeeded().json["principal"] == told["principal"]
+        assert shell("ledger", "usage", "--day", "yesterday").code == 2
 
     def test_prove(self, shell):
         entry = shell("ledger", "list", "--kind", "released", "--json").json[0]

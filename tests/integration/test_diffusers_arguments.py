@@ -109,9 +109,6 @@ class TestArguments:
     @pytest.mark.parametrize(
         ("name", "value"),
         [
-            ("prompt_embeds", torch.zeros(1, 77, 32)),
-            ("latents", torch.zeros(1, 4, 32, 32)),
-            ("callback_on_step_end", lambda *_: {}),
             ("ip_adapter_image", Image.new("RGB", (8, 8))),
             ("cross_attention_kwargs", {"scale": 0.5}),
             ("timesteps", [10, 5]),

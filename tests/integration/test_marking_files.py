@@ -154,6 +154,11 @@ def test_the_label_grows_with_the_picture_and_shrinks_for_its_text():
         TextLabeller().label(example_picture(256, 256), "two\nlines")
 
 
+def test_a_label_that_the_font_cannot_draw_is_refused_not_drawn_as_boxes() -> None:
+    with pytest.raises(MarkError, match="生"):
+        TextLabeller().label(example_picture(256, 256), "AI生成")
+
+
 def test_dwtdctsvd_survives_jpeg_on_photographs():
     marker = DwtDctSvdWatermarker(KEY)
     found: dict[str, list[bool]] = {"nothing": [], "JPEG 90": []}

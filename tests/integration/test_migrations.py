@@ -11,17 +11,26 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import create_engine
 from sqlmodel import SQLModel
 
-from governance.checkpoint import LogSigner
+from governance.canonical import digest
+from governance.checkpoint import LogSigner, verify_receipt
+from governance.entries import EntryKind
 from governance.errors import LedgerError, LedgerTooNewError
-from governance.testing.example_records import intent_record
+from governance.ports import Attempt, Recorded
+from governance.testing.example_records import ALGORITHM, KEY_ID, intent_record
+from governance.testing.ledger_budgets import DAY, spending_record
+from governance.types import Usage
 from governance_adapters.storage import database
 from governance_adapters.storage.ledger import SqliteLedger
 from governance_adapters.storage.tables import METADATA, SCHEMA_REVISION
 
 SIGNER = LogSigner.generate("log.example.org/test")
+OLD_SIGNER = LogSigner("log.example.org/test", Ed25519PrivateKey.from_private_bytes(b"s" * 32))
+OLD_LEDGER = Path(__file__).resolve().parents[1] / "fixtures" / "ledger_0001.sql"
+"""What the program of schema 0001 wrote: a released generation of "ann", and an intent whose process vanished."""
 
 
 @pytest.fixture
@@ -30,6 +39,19 @@ def path(tmp_path):
     with SqliteLedger.open(path, SIGNER) as ledger:
         ledger.append(intent_record("g"))
     return path
+
+
+@pytest.fixture
+def old_path(tmp_path):
+    path = tmp_path / "old.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(OLD_LEDGER.read_text())
+    return path
+
+
+def revision_of(path):
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT version_num FROM alembic_version").fetchone()[0]
 
 
 def set_revision(path, revision):
@@ -86,3 +108,38 @@ def test_the_file_runs_as_durably_as_promised(path):
             for name in ("journal_mode", "synchronous", "foreign_keys")
         }
     assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+def test_a_ledger_of_the_first_schema_is_brought_up_to_date_and_goes_on(old_path):
+    assert revision_of(old_path) == "0001"
+    with SqliteLedger.open(old_path, OLD_SIGNER) as ledger:
+        assert revision_of(old_path) == SCHEMA_REVISION
+        assert [entry.kind for _, entry in ledger.entries()] == [EntryKind.INTENT, EntryKind.RELEASED, EntryKind.INTENT]
+        assert list(ledger.verify()) == []
+        assert ledger.usage("ann", DAY) == Usage()  # nothing was counted then
+        assert ledger.begin("ann", "finished", digest(b"facts"), "g3") == Recorded(1, "g1")
+        assert ledger.begin("ann", "left open", digest(b"facts"), "g3") == Attempt(2, "g3")
+        assert ledger.find_mark(ALGORITHM, KEY_ID, 0).asset_digest == digest(b"signed bytes")
+        assert ledger.next_mark(ALGORITHM, KEY_ID, 20) == 64
+        receipt = ledger.append(spending_record(budget={"images": 1}))
+        verify_receipt(receipt, OLD_SIGNER.key)
+        assert receipt.index == 4  # after the `abandoned` entry of the vanished process
+        assert ledger.usage("ann", DAY).images == 1
+        assert list(ledger.verify()) == []
+    engine = create_engine(f"sqlite:///{old_path}")
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    engine.dispose()
+
+
+def test_a_ledger_of_the_first_schema_can_be_audited_as_it_is(old_path):
+    before = old_path.read_bytes()
+    with SqliteLedger.open_read_only(old_path, OLD_SIGNER.key) as reader:
+        assert list(reader.verify()) == []
+        assert [index for index, _ in reader.entries()] == [0, 1, 2]
+        assert reader.usage("ann", DAY) == Usage()
+    assert old_path.read_bytes() == before
+    assert revision_of(old_path) == "0001"
+    with SqliteLedger.open(old_path, OLD_SIGNER) as ledger, SqliteLedger.open_read_only(old_path) as reader:
+        ledger.append(spending_record())
+        assert reader.usage("ann", DAY).images == 1

@@ -104,8 +104,8 @@ def test_the_ledger_answers(ran: str, folder: Path) -> None:
     shown = [line.split()[2] for line in command_lines(README) if line.startswith("governance ledger ")]
     assert shown == ["list", "show", "verify", "prove"]
     entries = json.loads(governance(folder, "ledger", "list", "--json").stdout)
-    assert [entry["kind"] for entry in entries] == ["intent", "released", "denied"]
-    released = entries[1]
+    assert [entry["kind"] for entry in entries] == ["policy", "intent", "released", "denied"]
+    released = entries[2]
     for arguments in (("show", released["subject"]), ("verify",), ("prove", released["id"])):
         done = governance(folder, "ledger", *arguments)
         assert done.returncode == 0, done.stderr

@@ -1,55 +1,37 @@
-"""The embedded engine over the shipped bundle: every rule, every malformed input, and what breaks an engine."""
+"""The embedded engine over the shipped bundle: every rule, every malformed input, and every answer that is none."""
 
 from __future__ import annotations
 
 import dataclasses
-import gc
 import json
-import os
 import re
 import shutil
-import threading
-import time
-import warnings
+from collections import defaultdict
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from governance.errors import ConfigurationError, PolicyError
+from governance.errors import ConfigurationError, PolicyError, RequestError
+from governance.testing.corpus import Case, cases, changed_data, malformed_cases, rule_cases
 from governance.testing.examples import EXAMPLE_MODEL, example_request
 from governance.testing.policy import admission_facts, release_facts
-from governance.testing.policy_corpus import Case, cases, changed_data, example_data, malformed_cases, rule_cases
 from governance.types import Outcome, Principal, Prompt, Stage
 from governance_adapters.policy.bundle import Bundle, allow_model, default_bundle_path
 from governance_adapters.policy.regorus import RegorusEngine
+from support.embedded import ADMISSION, admission_engine, example_bundle
 
 BLOCKED = "a c0unterfe1t p a s s p o r t in r3d"
 
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
-    loaded = Bundle.load(default_bundle_path())
-    return dataclasses.replace(loaded, data=example_data(loaded.data))
+    return example_bundle()
 
 
 @pytest.fixture(scope="module")
 def engine(bundle: Bundle) -> RegorusEngine:
     return RegorusEngine(bundle)
-
-
-def engine_of(tmp_path: Path, name: str, rego: str) -> RegorusEngine:
-    """An engine over a copy of the shipped bundle in which one file says `rego`."""
-    root = tmp_path / "bundle"
-    shutil.copytree(default_bundle_path(), root)
-    (root / name).write_text(rego)
-    return RegorusEngine(Bundle.load(root))
-
-
-def answer(bundle: Bundle, case: Case, engines: dict[str, RegorusEngine]) -> dict:
-    key = json.dumps(case.data, sort_keys=True)
-    if key not in engines:
-        engines[key] = RegorusEngine(dataclasses.replace(bundle, data=changed_data(bundle.data, case.data)), engines=1)
-    return engines[key].evaluate_unvalidated(case.stage, json.dumps(case.content))
 
 
 def test_unvalidated_malformed_input_is_denied(engine: RegorusEngine) -> None:
@@ -64,11 +46,16 @@ def test_unvalidated_malformed_input_is_denied(engine: RegorusEngine) -> None:
 
 
 def test_each_rule_decides_by_one_field(bundle: Bundle) -> None:
-    engines: dict[str, RegorusEngine] = {}
+    groups: dict[str, list[Case]] = defaultdict(list)
     for case in rule_cases():
-        decision = answer(bundle, case, engines)
-        assert decision["outcome"] == case.outcome, (case.name, decision)
-        assert {reason["code"] for reason in decision["reasons"]} >= case.codes, (case.name, decision)
+        groups[json.dumps(case.data, sort_keys=True)].append(case)
+    for group in groups.values():
+        data = changed_data(bundle.data, group[0].data)
+        with closing(RegorusEngine(dataclasses.replace(bundle, data=data), engines=1)) as engine:
+            for case in group:
+                decision = engine.evaluate_unvalidated(case.stage, json.dumps(case.content))
+                assert decision["outcome"] == case.outcome, (case.name, decision)
+                assert {reason["code"] for reason in decision["reasons"]} >= case.codes, (case.name, decision)
 
 
 def test_every_documented_code_appears_in_the_corpus() -> None:
@@ -96,11 +83,12 @@ def test_a_hidden_blocked_word_is_denied_without_repeating_it(engine: RegorusEng
     assert "counterfeit" not in repr(decision)
 
 
-def test_an_allowed_request_carries_its_obligations(engine: RegorusEngine) -> None:
+def test_an_allowed_request_carries_its_obligations(bundle: Bundle, engine: RegorusEngine) -> None:
     decision = engine.decide(Stage.ADMISSION, admission_facts())
     assert decision.outcome is Outcome.ALLOW
     assert decision.obligations == {
         "watermark": True, "retain_days": 365, "output_formats": ["image/png"], "max_steps": 100,
+        "day_budget": bundle.data["budgets"],
     }  # fmt: skip
 
 
@@ -109,14 +97,14 @@ def test_a_draft_too_small_to_mark_keeps_the_obligation(engine: RegorusEngine) -
 
 
 def test_the_model_must_be_allowed() -> None:
-    engine = RegorusEngine(Bundle.load(default_bundle_path()))
-    decision = engine.decide(Stage.ADMISSION, admission_facts())
+    with closing(RegorusEngine(Bundle.load(default_bundle_path()))) as engine:
+        decision = engine.decide(Stage.ADMISSION, admission_facts())
     assert [reason.code for reason in decision.reasons] == ["model.not_allowed"]
 
 
 def test_allow_model_allows_it(tmp_path: Path) -> None:
     shutil.copytree(default_bundle_path(), tmp_path / "bundle")
-    revision = allow_model(tmp_path / "bundle", EXAMPLE_MODEL, name="example")
+    revision = allow_model(tmp_path / "bundle", EXAMPLE_MODEL, name="example", licence="MIT")
     decision = RegorusEngine(Bundle.load(tmp_path / "bundle")).decide(Stage.ADMISSION, admission_facts())
     assert decision.outcome is Outcome.ALLOW
     assert decision.bundle_revision == revision
@@ -147,33 +135,39 @@ def test_what_is_not_json_is_refused(engine: RegorusEngine, value: object) -> No
 
 
 def test_a_stage_without_policy_is_an_error(engine: RegorusEngine) -> None:
-    with pytest.raises(PolicyError, match="review"):
-        engine.decide(Stage.REVIEW, admission_facts())
+    with pytest.raises(PolicyError, match="training"):
+        engine.decide(Stage.TRAINING, admission_facts())
 
 
 @pytest.mark.parametrize(
-    ("rego", "line", "problem"),
+    ("rules", "line", "problem"),
     [
-        ("package governance.admission\n\ndecision := {", 3, ""),
-        ("package governance.admission\n\ndecision := nothing(3)\n", 3, "could not find function"),
-        ("package governance.admission\n\n\ndecision if undefined_name == 3\n", 4, "undefined variable"),
-        ("package governance.admission\n\ndecision := decision\n", 3, "recursion"),
-        ("package governance.admission\n\ndecision := 1\n\ndecision := 2\n", 5, "conflicts"),
+        ("decision := }", 3, ""),
+        ("decision := nothing(3)", 3, "could not find function"),
+        ("\ndecision if undefined_name == 3", 4, "undefined variable"),
+        ("decision := decision", 3, "recursion"),
+        ("decision := 1\n\ndecision := 2", 5, "conflicts"),
     ],
 )
-def test_a_policy_that_does_not_compile_names_file_and_line(tmp_path: Path, rego: str, line: int, problem: str) -> None:
+def test_a_policy_that_does_not_compile_names_file_and_line(rules: str, line: int, problem: str) -> None:
     with pytest.raises(PolicyError) as caught:
-        engine_of(tmp_path, "admission/admission.rego", rego)
+        admission_engine(rules)
     message = str(caught.value)
-    assert f"admission/admission.rego line {line}" in message
+    assert f"{ADMISSION} line {line}" in message
     assert problem in message
     assert "backtrace" not in message.lower()
     assert "\n" not in message
 
 
-def test_a_bundle_without_a_decision_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PolicyError, match="no rule data"):
-        engine_of(tmp_path, "release/release.rego", "package governance.release\n\nallow := true\n")
+def test_functions_without_end_are_refused_at_load() -> None:
+    with pytest.raises(PolicyError, match="SIGSEGV, as happens where rules call each other without end"):
+        admission_engine("decision := odd(1)\n\nodd(x) := even(x)\n\neven(x) := odd(x)")
+
+
+@pytest.mark.parametrize("stage", ["admission", "release", "review"])
+def test_a_bundle_without_a_decision_is_refused(stage: str) -> None:
+    with pytest.raises(PolicyError, match=f"no rule data.governance.{stage}.decision"):
+        RegorusEngine(example_bundle(f"{stage}/{stage}.rego", f"package governance.{stage}\n\nallow := true\n"))
 
 
 @pytest.mark.parametrize(
@@ -192,63 +186,78 @@ def test_a_bundle_without_a_decision_is_refused(tmp_path: Path) -> None:
         '{"outcome": "allow", "reasons": [], "obligations": {"retain_days": 0.5}}',
     ],
 )
-def test_a_decision_of_the_wrong_shape_is_an_error(tmp_path: Path, decision: str) -> None:
-    engine = engine_of(
-        tmp_path, "admission/admission.rego", f"package governance.admission\n\ndecision := {decision}\n"
-    )
-    with pytest.raises(PolicyError, match="decision of admission"):
+def test_a_decision_of_the_wrong_shape_is_an_error(decision: str) -> None:
+    with (
+        closing(admission_engine(f"decision := {decision}")) as engine,
+        pytest.raises(PolicyError, match="decision of admission"),
+    ):
         engine.decide(Stage.ADMISSION, admission_facts())
 
 
-def test_an_error_at_evaluation_is_no_decision_and_leaks_nothing(tmp_path: Path) -> None:
-    rego = 'package governance.admission\n\ndecision := min(input.prompts[0].text) if input.stage == "admission"\n'
-    engine = engine_of(tmp_path, "admission/admission.rego", rego)
-    for _ in range(2):  # the worker survives its engine's error
-        with pytest.raises(PolicyError) as caught:
-            engine.decide(Stage.ADMISSION, admission_facts(example_request("a private prompt")))
-        assert "admission/admission.rego line 3" in str(caught.value)
-        assert "private" not in str(caught.value)
+def test_an_error_at_evaluation_is_no_decision_and_leaks_nothing() -> None:
+    with closing(admission_engine('decision := min(input.prompts[0].text) if input.stage == "admission"')) as engine:
+        processes = engine.processes
+        for _ in range(2):
+            with pytest.raises(PolicyError) as caught:
+                engine.decide(Stage.ADMISSION, admission_facts(example_request("a private prompt")))
+            assert f"{ADMISSION} line 3" in str(caught.value)
+            assert "private" not in str(caught.value)
+            assert caught.value.__cause__ is None
+        assert engine.processes == processes  # an error of the policy's is none of the process
+        assert engine.decide(Stage.RELEASE, release_facts()).outcome is Outcome.ALLOW
 
 
-def test_a_bad_call_of_the_caller_is_a_configuration_error(bundle: Bundle) -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"engines": 0},
+        {"timeout": 0},
+        {"timeout": float("nan")},
+        {"timeout": float("inf")},
+        {"load_timeout": -1},
+        {"memory": 1 << 20},
+    ],
+)
+def test_a_bad_argument_is_a_configuration_error(bundle: Bundle, arguments: dict[str, float]) -> None:
     with pytest.raises(ConfigurationError):
-        RegorusEngine(bundle, engines=0)
+        RegorusEngine(bundle, **arguments)
 
 
-def test_decisions_are_made_in_a_forked_child(engine: RegorusEngine) -> None:
+def test_any_rule_of_a_stage_can_be_asked(engine: RegorusEngine) -> None:
+    content = json.dumps(admission_facts())
+    assert engine.evaluate_unvalidated(Stage.ADMISSION, content, "outcome") == "allow"
+    with pytest.raises(PolicyError, match=r"no rule data\.governance\.admission\.nothing"):
+        engine.evaluate_unvalidated(Stage.ADMISSION, content, "nothing")
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "nothing", "[" * 100_000, "[" * 500 + "]" * 500, "1e400", '"\\ud800"', "\ud800"]
+)
+def test_what_is_not_usable_json_is_an_error(engine: RegorusEngine, content: str) -> None:
+    with pytest.raises(PolicyError):
+        engine.evaluate_unvalidated(Stage.ADMISSION, content)
     assert engine.decide(Stage.ADMISSION, admission_facts()).outcome is Outcome.ALLOW
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if child == 0:
-        try:
-            ok = engine.decide(Stage.ADMISSION, admission_facts()).outcome is Outcome.ALLOW
-        except BaseException:  # a forked child must not run on into pytest, whatever happens: it counts as a failure
-            ok = False
-        os._exit(0 if ok else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert engine.decide(Stage.ADMISSION, admission_facts()).outcome is Outcome.ALLOW
 
 
-def test_an_engine_that_nobody_holds_ends_its_threads(bundle: Bundle) -> None:
-    before = set(threading.enumerate())
-    engine = RegorusEngine(bundle)
-    mine = set(threading.enumerate()) - before
-    assert mine
-    del engine
-    gc.collect()
-    deadline = time.monotonic() + 10
-    while any(thread.is_alive() for thread in mine) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not any(thread.is_alive() for thread in mine)
+def test_deeply_nested_facts_are_an_error(engine: RegorusEngine) -> None:
+    nested: list = []
+    for _ in range(10_000):
+        nested = [nested]
+    with pytest.raises(PolicyError):
+        engine.decide(Stage.ADMISSION, {**admission_facts(), "seeds": nested})
 
 
-def test_one_caller_needs_one_engine(bundle: Bundle) -> None:
-    before = set(threading.enumerate())
-    engine = RegorusEngine(bundle, engines=8)
-    for _ in range(20):
-        engine.decide(Stage.RELEASE, release_facts())
-    assert len(set(threading.enumerate()) - before) == 1
+def test_a_prompt_of_a_megabyte_is_refused_before_policy_and_denied_by_it(engine: RegorusEngine) -> None:
+    with pytest.raises(RequestError):
+        admission_facts(example_request("a " * 500_000))
+    facts = admission_facts()
+    facts["prompts"] = [{**facts["prompts"][0], "text": "a " * 500_000}]
+    decision = engine.evaluate_unvalidated(Stage.ADMISSION, json.dumps(facts))
+    assert decision["outcome"] == "deny"
+    assert "prompt.too_long" in {reason["code"] for reason in decision["reasons"]}
+    facts["prompts"] = [{**facts["prompts"][0], "text": "a " * 10_000_000}]
+    with pytest.raises(PolicyError, match="bytes"):
+        engine.evaluate_unvalidated(Stage.ADMISSION, json.dumps(facts))
 
 
 @pytest.mark.parametrize("roles", [("designer",), ("nobody", "designer")])

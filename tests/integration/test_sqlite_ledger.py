@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import os
 import shutil
 import signal
@@ -13,17 +14,19 @@ import threading
 import time
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from governance.canonical import digest
 from governance.checkpoint import LogSigner, verify_receipt
-from governance.entries import Entry, EntryKind
-from governance.errors import LedgerError
+from governance.entries import Entry, EntryKind, Receipt
+from governance.errors import BudgetError, ConflictError, GovernanceError, LedgerError
 from governance.ports import Record
 from governance.testing.example_records import ALGORITHM, KEY_ID, intent_record, outcome_record, released_record
-from governance.types import new_id
+from governance.testing.ledger_budgets import DAY, spending_record
+from governance.types import Usage, new_id
 from governance_adapters.storage.ledger import SqliteLedger
 
 SIGNER = LogSigner.generate("log.example.org/test")
@@ -56,15 +59,20 @@ def write_lock(path):
 
 def append_together(path, ledger, records):
     """Append from one thread each, all queued while the file is locked; returns receipts and errors by position."""
-    results = [None] * len(records)
+    return call_together(path, [partial(ledger.append, record) for record in records])
+
+
+def call_together(path, calls):
+    """Call from one thread each, all queued while the file is locked; returns results and errors by position."""
+    results = [None] * len(calls)
 
     def work(position):
         try:
-            results[position] = ledger.append(records[position])
-        except LedgerError as error:
+            results[position] = calls[position]()
+        except GovernanceError as error:
             results[position] = error
 
-    threads = [threading.Thread(target=work, args=(position,)) for position in range(len(records))]
+    threads = [threading.Thread(target=work, args=(position,)) for position in range(len(calls))]
     with write_lock(path):
         for thread in threads:
             thread.start()
@@ -101,6 +109,71 @@ def test_one_bad_record_does_not_fail_its_siblings(path, patient):
         verify_receipt(receipt, SIGNER.key)
     assert len(patient.entries()) == 7
     assert list(patient.verify()) == []
+
+
+def test_one_that_is_above_its_budget_does_not_fail_its_siblings(path, patient):
+    known = spending_record("bob")
+    patient.append(known)
+    records = [spending_record(each, {"images": 2}) for each in ("ann", "bob", "ann", "ann", "cleo", "bob", "ann")]
+    results = append_together(path, patient, [*records, known])
+    fitted = [records[at].spending.principal_id for at in range(len(records)) if isinstance(results[at], Receipt)]
+    assert sorted(fitted) == ["ann", "ann", "bob", "cleo"]
+    assert [type(result) for result in results if not isinstance(result, Receipt)] == [BudgetError] * 3 + [LedgerError]
+    for receipt in results:
+        if isinstance(receipt, Receipt):
+            verify_receipt(receipt, SIGNER.key)
+    assert [patient.usage(each, DAY).images for each in ("ann", "bob", "cleo")] == [2, 2, 1]
+    assert len(patient.entries()) == 5
+    assert list(patient.verify()) == []
+
+
+def test_a_job_that_fails_among_spending_appends_changes_no_sum(path, patient):
+    patient.begin("ann", "r", digest(b"facts"), "g")
+    conflict = partial(patient.begin, "ann", "r", digest(b"others"), "h")
+    appends = [partial(patient.append, spending_record(budget={"images": 3})) for _ in range(5)]
+    results = call_together(path, [*appends[:2], conflict, *appends[2:4], conflict, *appends[4:]])
+    assert [type(result) for result in results if isinstance(result, GovernanceError)].count(ConflictError) == 2
+    assert sorted(result.index for result in results if isinstance(result, Receipt)) == [0, 1, 2]
+    assert patient.usage("ann", DAY) == Usage(3, 90, 300, 9_000)
+    assert list(patient.verify()) == []
+
+
+def test_two_ledgers_over_one_file_count_together(path, ledger):
+    budget = {"images": 2}
+    with SqliteLedger.open(path, SIGNER) as other:
+        ledger.append(spending_record(budget=budget))
+        other.append(spending_record(budget=budget))
+        for each in (ledger, other):
+            with pytest.raises(BudgetError, match="2 of the 2") as caught:
+                each.append(spending_record(budget=budget))
+            assert caught.value.remedy
+        assert ledger.usage("ann", DAY) == other.usage("ann", DAY)
+
+
+def test_usage_can_be_erased_and_names_nobody(path, ledger):
+    ledger.append(spending_record("designer@example.org", {"images": 1}))
+    ((principal, day, *sums),) = query(path, ("SELECT * FROM usage",))
+    assert (len(principal), day, sums) == (64, DAY, [1, 30, 100, 3_000])
+    assert principal != hashlib.sha256(b"designer@example.org").hexdigest()
+    query(path, ("DELETE FROM usage",))
+    assert list(ledger.verify()) == []
+    assert ledger.append(spending_record("designer@example.org", {"images": 1})).index == 1
+
+
+def test_a_full_disk_spends_nothing(path, ledger):
+    ledger.append(spending_record())
+    with ledger._held().database.writing() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+    for number in range(100):
+        try:
+            ledger.append(spending_record(f"principal {number}"))
+        except BudgetError:
+            raise
+        except LedgerError:
+            break
+    assert [ledger.usage(f"principal {each}", DAY).images for each in (number - 1, number)] == [int(number > 0), 0]
+    assert len(ledger.entries(limit=1_000)) == 1 + number
 
 
 def test_a_locked_file_is_an_error_until_it_is_free(path, ledger):

@@ -20,9 +20,10 @@ from governance.facts import MAX_IMAGES
 from governance.normalise import MAX_PROMPT_CHARACTERS
 from governance.obligations import Obligations
 from governance_adapters import cli, reference
+from governance_adapters.commands.reasons import markdown_table
 from governance_adapters.marking.keys import create_insecure_keys
-from governance_adapters.policy.answers import UNDEFINED
-from governance_adapters.policy.bundle import default_bundle_path
+from governance_adapters.policy.annotations import read_annotations, reason_codes, undocumented
+from governance_adapters.policy.bundle import Bundle, default_bundle_path
 from governance_adapters.settings import TOML_FILE, Settings
 from support.markdown import DOCUMENTS, ROOT, blocks, command_lines, headings, inline_code, names, section, table
 
@@ -65,7 +66,7 @@ def parse(line):
 
 def option_row(parameter):
     if parameter.param_type_name == "argument":
-        return [f"`{parameter.name.upper()}`", "required", parameter.help]
+        return [f"`{parameter.name.upper()}`", "required" if parameter.required else "", parameter.help]
     spelt = ", ".join(f"`{option}`" for option in (*parameter.opts, *parameter.secondary_opts))
     default = parameter.default
     shown = "required" if parameter.required else "" if default in (None, False, "") else f"`{default}`"
@@ -110,26 +111,16 @@ def test_the_readme_names_every_setting():
     assert names(section(README, "Settings")) == set(Settings.model_fields)
 
 
-ANNOTATION = re.compile(
-    r"# title: (?P<title>.+)\n# description: (?P<what>.+)\n# custom:\n#   code: (?P<code>.+)\n#   fix: (?P<fix>.+)\n"
-)
-
-
 def test_every_reason_code_is_documented_in_the_words_of_the_policy():
-    rows = {("`policy.undefined`", UNDEFINED.message.rstrip("."))}
-    texts = [path.read_text() for path in POLICIES.rglob("*.rego") if not path.name.endswith("_test.rego")]
-    for text in texts:
-        found = [item.groupdict() for item in ANNOTATION.finditer(text)]
-        assert len(found) == len(re.findall(r'"code": "', text)), "a reason without METADATA, or METADATA of a new form"
-        rows |= {(f"`{item['code']}`", item["title"], item["what"], item["fix"]) for item in found}
-    documented = table(section(REFERENCE, "Reason codes"))
-    undefined = next(row for row in documented if row[0] == "`policy.undefined`")
-    expected = [undefined if len(row) == 2 else list(row) for row in sorted(rows)]
-    assert_rows(documented, expected)
+    policies = Bundle.load(POLICIES).policies
+    assert undocumented(policies) == []
+    printed = markdown_table(reason_codes(read_annotations(policies)))
+    assert printed in section(REFERENCE, "Reason codes"), f"`governance policy reasons --markdown` prints:\n{printed}"
+    assert_rows(table(section(REFERENCE, "Reason codes")), table(printed))
 
 
-SAID_ELSEWHERE = {"obligations", "roles.<name>.limits"}
-"""Tables whose keys are those of another one: the obligations, and the general limits."""
+SAID_ELSEWHERE = {"obligations", "roles.<name>.budget", "roles.<name>.limits"}
+"""Tables whose keys are those of another one: the obligations, the general limits and the general budgets."""
 
 
 def data_keys(schema, path=""):
@@ -164,9 +155,11 @@ def test_every_obligation_is_documented():
     known = {field.name for field in fields(Obligations)}
     assert names(section(REFERENCE, "Obligations")) == known
     schema = json.loads((POLICIES / "schemas" / "data.schema.json").read_text())
-    assert set(schema["properties"]["obligations"]["properties"]) == known
-    limits = schema["properties"]["roles"]["additionalProperties"]["properties"]["limits"]
-    assert limits["properties"] == schema["properties"]["limits"]["properties"]
+    # The day's budget follows from data.budgets and the principal's roles; nobody writes it as an obligation.
+    assert set(schema["properties"]["obligations"]["properties"]) == known - {"day_budget"}
+    role = schema["properties"]["roles"]["additionalProperties"]["properties"]
+    assert role["limits"]["properties"] == schema["properties"]["limits"]["properties"]
+    assert role["budget"]["properties"] == schema["properties"]["budgets"]["properties"]
 
 
 def summary(documented):
@@ -264,10 +257,11 @@ class TestNamesInProse:
 
     def test_reason_codes_exist(self, document):
         known = names(section(REFERENCE, "Reason codes"))
+        keys = {row[0].strip("`") for row in table(section(REFERENCE, "Policy data"))}
         stems = "|".join({code.partition(".")[0] for code in known} - OTHER_WORDS)
         assert {
             code for code in inline_code(document.read_text()) if re.fullmatch(rf"({stems})\.[a-z_]+", code)
-        } <= known
+        } <= known | keys
 
     def test_nothing_says_that_a_picture_was_made_by_people(self, document):
         # Absence of marks proves nothing, and no document of ours may sound as if it did.

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import asdict
 
 import pytest
 from hypothesis import given
@@ -10,14 +11,15 @@ from hypothesis import strategies as st
 from governance.assets import Asset, receipt_path
 from governance.bodies import decision_of, findings_of
 from governance.canonical import canonical_bytes, canonical_digest, commitment, new_salt, without_floats
+from governance.disclosure import restored_input
 from governance.entries import Entry, EntryKind, Receipt
 from governance.errors import CanonicalError, LedgerError, ObligationError, ProofError, StorageError
-from governance.facts import finding_facts, redact, request_facts, stricter
+from governance.facts import Hold, ReviewVerdict, finding_facts, redact, request_facts, review_input, stricter
 from governance.files import write_atomically
 from governance.obligations import Obligations
 from governance.testing import EXAMPLE_MODEL, example_request
-from governance.testing.policy import admission_facts
-from governance.types import Finding, Outcome, new_id
+from governance.testing.policy import admission_facts, review_facts
+from governance.types import Assurance, Finding, Outcome, Principal, Stage, new_id
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 values = st.recursive(
@@ -73,6 +75,29 @@ class TestCommitments:
         with pytest.raises(CanonicalError):
             commitment(name, 1, salt)
 
+    def test_redaction_of_a_review_hides_who_asked_and_who_decided(self):
+        facts = review_facts(approvals=["second@example.org", "third@example.org"])
+        document, fields = redact(facts)
+        redacted = json.loads(document.content)
+        assert "example.org" not in document.content.decode()
+        assert {field.name: field.value for field in fields} == {
+            "/reviewer/id": "reviewer@example.org",
+            "/hold/requester": "designer@example.org",
+            "/approvals/0": "second@example.org",
+            "/approvals/1": "third@example.org",
+        }
+        committed = [redacted["reviewer"]["id"], redacted["hold"]["requester"], *redacted["approvals"]]
+        assert committed == [{"commitment": commitment(f.name, f.value, f.salt)} for f in fields]
+        assert redacted["reviewer"]["roles"] == ["reviewer"]
+        assert {**redacted["hold"], "requester": facts["hold"]["requester"]} == facts["hold"]
+        for name in ("model", "verdict", "time"):
+            assert redacted[name] == facts[name]
+
+    def test_a_redacted_review_is_restored_exactly(self):
+        facts = review_facts(ReviewVerdict.REJECT, approvals=["second@example.org"])
+        document, fields = redact(facts)
+        assert restored_input(document.content, fields).value == facts
+
     def test_redaction_hides_every_personal_field_and_nothing_else(self):
         facts = admission_facts(example_request("a secret wish"))
         document, fields = redact(facts)
@@ -101,6 +126,38 @@ class TestFacts:
         assert facts["parameters"]["guidance_scale_thousandths"] == 7500
         assert facts["parameters"]["eta_thousandths"] == -2
         canonical_bytes(facts)
+
+    @given(
+        hold=st.builds(
+            Hold,
+            id=texts,
+            stage=st.sampled_from([Stage.ADMISSION, Stage.RELEASE]),
+            codes=st.lists(texts, max_size=3).map(tuple),
+            requester=texts,
+            purpose=texts,
+            markets=st.lists(texts, max_size=3).map(tuple),
+        ),
+        verdict=st.sampled_from(ReviewVerdict),
+        approvals=st.lists(texts, max_size=3),
+    )
+    def test_a_review_is_asked_for_with_all_that_is_known_of_it(self, hold, verdict, approvals):
+        reviewer = Principal("reviewer@example.org", ("reviewer", "editor"), "idp", Assurance.AUTHENTICATED)
+        facts = review_input(hold, reviewer, verdict, approvals, EXAMPLE_MODEL, time="2026-11-23T14:00:00.000Z")
+        assert json.loads(canonical_bytes(facts)) == {
+            "version": 1,
+            "stage": "review",
+            "time": "2026-11-23T14:00:00.000Z",
+            "hold": json.loads(json.dumps(asdict(hold))),
+            "reviewer": {
+                "id": "reviewer@example.org",
+                "roles": ["reviewer", "editor"],
+                "issuer": "idp",
+                "assurance": "authenticated",
+            },
+            "verdict": verdict.value,
+            "approvals": approvals,
+            "model": EXAMPLE_MODEL.as_json(),
+        }
 
     def test_the_stricter_outcome_wins(self):
         assert stricter(Outcome.ALLOW, Outcome.REVIEW) is Outcome.REVIEW

@@ -5,6 +5,7 @@ import json
 import re
 from collections import defaultdict
 from contextlib import suppress
+from dataclasses import fields, replace
 
 import pytest
 
@@ -16,9 +17,11 @@ from governance.entries import Entry, EntryKind, Receipt
 from governance.errors import DetectorError, GenerationError, GovernanceError
 from governance.facts import InspectedInput, call_facts, facts_digest, request_facts
 from governance.governor import Governor
+from governance.in_force import RecordedPolicy
 from governance.manifest import Provenance
 from governance.merkle import leaf_hash
-from governance.ports import ManifestReport, ManifestState
+from governance.obligations import Obligations
+from governance.ports import ManifestReport, ManifestState, Spending
 from governance.recovery import recover
 from governance.testing import (
     EXAMPLE_MODEL,
@@ -31,8 +34,9 @@ from governance.testing import (
     example_request,
     fake_parts,
 )
+from governance.testing.ledger_budgets import DAY
 from governance.testing.policy import admission_facts, release_facts
-from governance.types import InputImage, Outcome, Reason, Stage
+from governance.types import CandidateDecision, InputImage, OpaqueArgument, OpaqueKind, Outcome, Reason, Stage, Usage
 from governance_adapters.marking import dwtdctsvd, tiled
 from governance_adapters.storage.tables import METADATA
 from support.markdown import ROOT, blocks, headings, inline_code, names, section, table
@@ -40,12 +44,33 @@ from support.markdown import ROOT, blocks, headings, inline_code, names, section
 RECORDS = (ROOT / "docs" / "records.md").read_text()
 GOVERNOR = (ROOT / "governance" / "governor.py").read_text()
 REASON = Reason("test.reason", "In words.", "/prompts/0")
+OPAQUE = OpaqueArgument("latents", OpaqueKind.LATENTS, digest(b"latents"))
+SOMETIMES = {"candidate", "work"}
+"""Members of parts that are there only where there is something to say; their rows begin so."""
+CANDIDATE = CandidateDecision(digest(b"a candidate"), Outcome.DENY, (REASON,), {"watermark": True})
 PARTS = ("decision", "findings", "intent", "asset", "manifest", "watermark", "hold")
 
 
 def deciding(stage, outcome):
     engine = FakePolicyEngine()
     return FakePolicyEngine({stage: lambda asked, _: engine.answer(asked, outcome, REASON, watermark=True)})
+
+
+def considering(candidate):
+    """A policy with a candidate beside it."""
+    engine = FakePolicyEngine()
+
+    def decide(stage, _):
+        return replace(engine.answer(stage, Outcome.ALLOW, REASON, watermark=True), candidate=candidate)
+
+    return FakePolicyEngine(dict.fromkeys(Stage, decide))
+
+
+class WorkDetector(FakeDetector):
+    """Scores the likeness to a protected work."""
+
+    def detect(self, images):
+        return [tuple(replace(finding, work="a-work") for finding in findings) for findings in super().detect(images)]
 
 
 def entries_of(request=None, **changes):
@@ -62,10 +87,23 @@ def abandoned():
     request = example_request()
     ledger.begin(request.principal.id, request.id, digest(b"facts"), subject.generation_id)
     engine, facts = FakePolicyEngine(), admission_facts()
-    judged = Judged(engine.decide(Stage.ADMISSION, facts), facts)
-    ledger.append(subject.intended(request, (1,), EXAMPLE_MODEL, judged))
+    judged = Judged.of(engine.decide(Stage.ADMISSION, facts), facts)
+    spending = Spending(request.principal.id, DAY, Usage.of(request))
+    ledger.append(subject.intended(request, (1,), EXAMPLE_MODEL, judged, spending))
     survivor = ledger.successor()
     return list(recover(survivor, fake_parts().vault, fake_parts().quarantine))
+
+
+def in_force():
+    """The entries of a bundle that comes into force, and of one that takes its place."""
+    ledger = FakeLedger()
+    engine = FakePolicyEngine()
+    policy = RecordedPolicy(engine, ledger)
+    for revision in (digest(b"one bundle"), digest(b"another")):
+        engine.bundle_revision = revision
+        policy.decide(Stage.ADMISSION, admission_facts())
+    assert {entry.subject for _, entry in ledger.entries()} == {"policy"}
+    return [entry for _, entry in ledger.entries()]
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +113,7 @@ def written():
     runs = [
         entries_of(),
         entries_of(example_request(inputs=(InputImage("image", example_picture()),))),
+        entries_of(example_request(opaque=(OPAQUE,)), policy=considering(CANDIDATE), detectors=(WorkDetector(),)),
         *(
             entries_of(policy=deciding(stage, o))
             for stage in ("admission", "release")
@@ -83,6 +122,7 @@ def written():
         entries_of(detectors=(FakeDetector(failing=DetectorError("No.", remedy="None.")),)),
         entries_of(policy=FailingAt(FakePolicyEngine(), "decide", GenerationError("No.", remedy="None."))),
         abandoned(),
+        in_force(),
     ]
     for entry in (entry for run in runs for entry in run):
         found[entry.kind].append(entry.body)
@@ -103,7 +143,7 @@ def test_every_kind_is_documented(written):
 
 @pytest.mark.parametrize("kind", EntryKind)
 def test_every_member_of_a_body_is_documented(kind, written):
-    always = names(section(RECORDS, "In every body"))
+    always = names(section(RECORDS, "In every body")) - ({"attempt"} if kind is EntryKind.POLICY else set())
     assert always | names(section(RECORDS, f"`{kind.value}`")) == members(written[kind])
     assert all(always <= set(body) for body in written[kind])
 
@@ -129,6 +169,28 @@ def test_every_member_of_a_part_is_documented(part, written):
     values = [body[part] for bodies in written.values() for body in bodies if body.get(part)]
     each = [item for value in values for item in (value if isinstance(value, (list, tuple)) else [value])]
     assert names(section(RECORDS, f"`body.{part}`")) == members(each)
+
+
+def test_a_member_of_some_parts_is_said_to_be_only_theirs(written):
+    decisions = [body["decision"] for bodies in written.values() for body in bodies if "decision" in body]
+    findings = [finding for bodies in written.values() for body in bodies for finding in body.get("findings", ())]
+    for part, values in (("decision", decisions), ("findings", findings)):
+        always = set.intersection(*(set(value) for value in values))
+        rows = {inline_code(cells[0])[0]: cells[1] for cells in table(section(RECORDS, f"`body.{part}`"))}
+        sometimes = {name for name, said in rows.items() if "; only where" in said}
+        assert sometimes == set(rows) - always
+        assert sometimes <= SOMETIMES
+
+
+def test_a_candidate_is_documented_and_read_back(written):
+    (found,) = [body for body in written[EntryKind.RELEASED] if "candidate" in body["decision"]]
+    said = section(RECORDS, "`body.decision`").split("A `candidate` has", 1)[1]
+    assert set(inline_code(said)) == set(found["decision"]["candidate"])
+    read = decision_of(Entry(EntryKind.RELEASED, "g", found), ())
+    assert read.candidate == replace(CANDIDATE, reasons=(replace(REASON, message=""),))
+    for absent in (None, replace(CANDIDATE, outcome=None, reasons=(), obligations={}, error="PolicyError")):
+        (entry, *_) = entries_of(policy=considering(absent))
+        assert decision_of(entry, ()).candidate == absent
 
 
 def test_every_object_in_a_body_is_described(written):
@@ -160,12 +222,15 @@ def test_documents_are_documented():
     assert names(section(RECORDS, "The policy input")) == {*admission_facts(), *release_facts()}
     assert names(section(RECORDS, "The model")) == set(EXAMPLE_MODEL.as_json())
     picture = InputImage("image", example_picture())
-    facts = request_facts(example_request(), EXAMPLE_MODEL, (InspectedInput(picture, ()),))
-    judged = Judged(FakePolicyEngine().decide(Stage.ADMISSION, admission_facts()), admission_facts())
-    record = Subject("g", 1).intended(example_request(), (1,), EXAMPLE_MODEL, judged)
+    facts = request_facts(example_request(opaque=(OPAQUE,)), EXAMPLE_MODEL, (InspectedInput(picture, ()),))
+    judged = Judged.of(FakePolicyEngine().decide(Stage.ADMISSION, admission_facts()), admission_facts())
+    spending = Spending("ann", DAY, Usage.of(example_request()))
+    record = Subject("g", 1).intended(example_request(), (1,), EXAMPLE_MODEL, judged, spending)
     call = next(json.loads(each.content) for each in record.documents if each.digest == record.entry.body["call"])
     assert names(section(RECORDS, "The call")) == set(call)
-    for fact in ("prompts", "inputs"):
+    row = next(line for line in section(RECORDS, "The policy input").splitlines() if line.startswith("| `usage`"))
+    assert set(inline_code(row)) - {"usage", "time"} == set(admission_facts()["usage"])
+    for fact in ("prompts", "inputs", "opaque"):
         name = f"/{fact}/<index>"
         row = next(line for line in section(RECORDS, "Field commitments").splitlines() if name in line)
         assert set(inline_code(row)) - {name} == set(facts[fact][0])
@@ -223,9 +288,13 @@ class TestExample:
             for part in PARTS:
                 if value := entry["body"].get(part):
                     fresh = [body[part] for body in bodies if body[part]]
-                    assert members(value if isinstance(value, list) else [value]) == members(
+                    now = members(
                         each for item in fresh for each in (item if isinstance(item, (list, tuple)) else [item])
                     )
+                    assert members(value if isinstance(value, list) else [value]) == now - SOMETIMES
+
+    def test_every_obligation_is_honoured(self):
+        assert set(self.outcome["body"]["honoured"]) == {field.name for field in fields(Obligations)}
 
     def test_the_receipt_verifies_with_the_key(self):
         key = LogKey.parse(next(code for code in inline_code(self.example) if code.count("+") >= 2))
@@ -239,7 +308,6 @@ class TestExample:
         named = {"id": self.intent["id"], "leaf": leaf}
         assert self.outcome["body"]["intent"] == named
         assert leaf in inline_code(self.example)
-        assert base64.b64decode(self.receipt["proof"][0]).hex() == leaf
         assert (self.provenance["intent"]["entry"], self.provenance["intent"]["leaf"]) == (named["id"], leaf)
         assert self.provenance["asset"] == self.outcome["body"]["asset"]["id"]
         decisions = [entry["body"]["decision"]["decision_id"] for entry in (self.intent, self.outcome)]

@@ -12,8 +12,9 @@ from governance.errors import DeniedError, GovernanceError
 from governance_adapters.commands.generate import open_model
 from governance_adapters.commands.output import JsonFlag, err, out, print_json, print_verification
 from governance_adapters.commands.setup import INSECURE_NOTICE
+from governance_adapters.installation import initialise
 from governance_adapters.settings import Settings
-from governance_adapters.wiring import govern, initialise, open_ledger, open_verifier
+from governance_adapters.wiring import govern, open_ledger, open_verifier
 
 PROMPTS = (
     "a red seven on a blue background",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,19 +12,24 @@ import numpy as np
 import typer
 from rich.text import Text
 
-from governance.errors import GovernanceError
+from governance.canonical import Digest
+from governance.errors import GovernanceError, PolicyError
+from governance.in_force import last_recorded, revision_of
+from governance.types import Stage
 from governance_adapters.commands.generate import open_model
 from governance_adapters.commands.output import JsonFlag, out, print_json
+from governance_adapters.engines import engine_maker
+from governance_adapters.installation import INIT_REMEDY, existing
 from governance_adapters.marking.c2pa import C2paSigner
 from governance_adapters.marking.encoding import ImageEncoder
 from governance_adapters.marking.keys import KeyFolder
+from governance_adapters.policy.bundle import Bundle
+from governance_adapters.policy.regorus import RegorusEngine
 from governance_adapters.settings import Settings
 from governance_adapters.storage.vault import FsspecVault
 from governance_adapters.wiring import (
-    INIT_REMEDY,
     open_detectors,
     open_ledger,
-    open_policy,
     open_signer,
     open_watermarker,
 )
@@ -90,7 +96,38 @@ def _keys(settings: Settings) -> str:
 
 
 def _policy(settings: Settings) -> str:
-    return f"bundle revision {open_policy(settings).bundle_revision}"
+    """Which engine decides by which bundle, since when, and what is on trial. A server is asked once."""
+    recorded = _recorded_bundle(settings)
+    try:
+        bundle = Bundle.load(existing(settings.bundle_path))
+        with closing(engine_maker(settings)(bundle)) as engine:
+            engine.evaluate_unvalidated(Stage.ADMISSION, "{}")
+    except PolicyError as error:
+        if settings.reload_seconds and recorded is not None:
+            # What a running process keeps as its engine's `problem`, found here anew.
+            raise PolicyError(f"{error} What runs already still decides by {recorded[0]}.") from error
+        raise
+    said = [f"{settings.engine.value}, bundle revision {bundle.revision}"]
+    if recorded is not None:
+        revision, time = recorded
+        said.append(
+            f"{'in force' if revision == bundle.revision else f'not in force yet, but {revision}'} since {time}"
+        )
+    if settings.candidate is not None:
+        candidate = Bundle.load(settings.candidate)
+        with closing(RegorusEngine(candidate, engines=1)):
+            said.append(f"candidate {candidate.revision}, recorded and never obeyed")
+    if settings.reload_seconds:
+        said.append(f"looked at again every {settings.reload_seconds:g} s")
+    return "; ".join(said)
+
+
+def _recorded_bundle(settings: Settings) -> tuple[Digest, str] | None:
+    """The revision that the ledger says is in force, and since when; None where it says nothing."""
+    with suppress(GovernanceError):  # a ledger that cannot be read is a finding of its own
+        entry = last_recorded(open_ledger(settings))
+        return None if entry is None else (revision_of(entry), entry.time)
+    return None
 
 
 def _detectors(settings: Settings) -> str:

@@ -10,10 +10,11 @@ from rich.text import Text
 
 from governance.bodies import MESSAGES_FIELD, decision_of, findings_of
 from governance.canonical import Digest, Json, digest
-from governance.entries import Entry
+from governance.entries import Entry, EntryKind
 from governance.errors import ProofError
 from governance.ports import Ledger
-from governance_adapters.commands.output import out
+from governance.types import CandidateDecision
+from governance_adapters.commands.output import out, printable
 
 POLICY_INPUT: Final = "policy_input"
 MODEL: Final = "model"
@@ -64,7 +65,7 @@ def documents_json(ledger: Ledger, entry: Entry) -> dict[str, Json]:
 def print_entry(ledger: Ledger, index: int, entry: Entry, shown: dict[str, str]) -> None:
     """An entry in sections. `shown` has the documents of the entries before, and which entry that was."""
     out.print(Text(f"{index} {entry.kind.value} {entry.time}", style="bold"))
-    _section("", {"entry": entry.id, "generation": entry.subject})
+    _section("", {"entry": entry.id, "subject" if entry.kind is EntryKind.POLICY else "generation": entry.subject})
     personal = personal_json(ledger, entry)
     words = {name: _in_words(value) for name, value in personal.items() if name != MESSAGES_FIELD}
     _section("personal", words)
@@ -74,10 +75,20 @@ def print_entry(ledger: Ledger, index: int, entry: Entry, shown: dict[str, str])
         obliged = {f"obliges {name}": value for name, value in _flat(decision.obligations)}
         by = {"outcome": f"{decision.stage.value}: {decision.outcome.value}", "bundle": str(decision.bundle_revision)}
         _section("decision", {**by, "decision id": decision.decision_id, **said, **obliged})
+        if decision.candidate is not None:
+            _section("candidate, not obeyed", _candidate(decision.candidate))
     _section("findings", {f"{f.detector} {f.label}": repr(f.score) for f in findings_of(entry)})
     _section("recorded", dict(_flat({name: entry.body[name] for name in entry.body if name not in _SHOWN_APART})))
     for name, document in documents_json(ledger, entry).items():
         _print_document(name, document, entry, shown)
+
+
+def _candidate(candidate: CandidateDecision) -> dict[str, str]:
+    """What a bundle on trial would have decided; its reasons have no words."""
+    outcome = f"none: {candidate.error}" if candidate.outcome is None else candidate.outcome.value
+    said = {f"{reason.code} {reason.path}".rstrip(): "" for reason in candidate.reasons}
+    obliged = {f"obliges {name}": value for name, value in _flat(candidate.obligations)}
+    return {"outcome": outcome, "bundle": candidate.bundle_revision, **said, **obliged}
 
 
 def _print_document(name: str, document: Json, entry: Entry, shown: dict[str, str]) -> None:
@@ -108,12 +119,7 @@ def _section(title: str, lines: Mapping[str, str]) -> None:
         out.print(Text(f"  {title}", style="bold"))
     width = max(map(len, lines), default=0)
     for name, value in lines.items():
-        out.print(Text(f"    {name:<{width}}  {_printable(value)}".rstrip()))
-
-
-def _printable(text: str) -> str:
-    """`text` that moves no cursor and turns no line around: a prompt may hold anything."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+        out.print(Text(f"    {name:<{width}}  {printable(value)}".rstrip()))
 
 
 def _in_words(value: Json) -> str:

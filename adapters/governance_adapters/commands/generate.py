@@ -25,6 +25,10 @@ def generate(
     principal: Annotated[str | None, typer.Option(help="Who asks. Default: from the settings.")] = None,
     role: Annotated[list[str] | None, typer.Option(help="A role of the principal; may be repeated.")] = None,
     purpose: Annotated[str | None, typer.Option(help="What the image is for. Default: from the settings.")] = None,
+    market: Annotated[
+        list[str] | None,
+        typer.Option(help="Where the image will be used; may be repeated. Default: from the settings."),
+    ] = None,
     request_id: Annotated[
         str | None, typer.Option(help="Your id of this request: the same id never runs twice.")
     ] = None,
@@ -43,6 +47,7 @@ def generate(
                 principal=principal,
                 roles=tuple(role) if role else None,
                 purpose=purpose,
+                markets=tuple(market) if market else None,
                 settings=settings,
                 governor=governor,
             )

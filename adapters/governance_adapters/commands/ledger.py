@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -12,11 +13,11 @@ from governance.checkpoint import parse_checkpoint, verify_receipt
 from governance.entries import Entry, EntryKind
 from governance.errors import LedgerError
 from governance_adapters.commands.entries import documents_json, entry_json, personal_json, print_entry
-from governance_adapters.commands.output import JsonFlag, out, print_json, print_table
+from governance_adapters.commands.output import JsonFlag, out, print_fields, print_json, print_table, printable
 from governance_adapters.marking.keys import KeyFolder
 from governance_adapters.settings import Settings
 from governance_adapters.storage.ledger import SqliteLedger
-from governance_adapters.wiring import open_ledger
+from governance_adapters.wiring import as_principal, open_ledger
 
 app = typer.Typer(no_args_is_help=True, help="The provenance ledger.")
 
@@ -93,6 +94,24 @@ def prove(entry: Annotated[str, typer.Argument(help="An entry's id.")], as_json:
     receipt = open_ledger(settings).receipt(entry)
     verify_receipt(receipt, KeyFolder(settings.keys_path).log_public())
     typer.echo(receipt.to_json(), nl=False)
+
+
+@app.command()
+def usage(
+    principal: Annotated[str | None, typer.Option(help="Whose usage. Default: from the settings.")] = None,
+    day: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="A day (UTC), such as 2026-11-23. Default: today.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show what a principal's admitted requests of a day come to: images, steps, pixels and steps x pixels."""
+    settings = Settings.load()
+    whose, when = as_principal(principal, None, settings).id, f"{day or datetime.now(UTC):%Y-%m-%d}"
+    spent = open_ledger(settings).usage(whose, when).as_json()
+    if as_json:
+        print_json({"principal": whose, "day": when, **spent})
+    else:
+        print_fields({"principal": printable(whose), "day": when, **{name: str(sum_) for name, sum_ in spent.items()}})
 
 
 def _indexed(ledger: SqliteLedger, entry_id: str) -> tuple[int, Entry]:

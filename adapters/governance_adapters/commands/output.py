@@ -37,6 +37,11 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def printable(text: str) -> str:
+    """`text` that moves no cursor and turns no line around: a prompt may hold anything."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table, one line a row however long; cells are text, never markup."""
     widths = [max(len(row[at]) for row in (columns, *rows)) for at in range(len(columns))]

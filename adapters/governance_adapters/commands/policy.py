@@ -1,4 +1,4 @@
-"""`governance policy`: checking the bundle, and allowing a model."""
+"""`governance policy`: its commands, and the one that allows a model."""
 
 from __future__ import annotations
 
@@ -9,25 +9,23 @@ import typer
 
 from governance.errors import ConfigurationError
 from governance.types import ModelFacts
-from governance_adapters.commands.output import JsonFlag, out, print_fields, print_json
+from governance_adapters.commands.bundle_check import check
+from governance_adapters.commands.bundle_tests import run_tests
+from governance_adapters.commands.bundles import build, diff, overlay
+from governance_adapters.commands.explain import explain
+from governance_adapters.commands.output import JsonFlag, err, print_fields, print_json
+from governance_adapters.commands.reasons import reasons
 from governance_adapters.policy.bundle import Bundle, allow_model
 from governance_adapters.settings import Settings
-from governance_adapters.wiring import open_policy
 
 app = typer.Typer(no_args_is_help=True, help="The policy bundle.")
-
-
-@app.command()
-def check(as_json: JsonFlag = False) -> None:
-    """Load the bundle as the line would: rules compile, data fits its schema, blocked terms are fixed points."""
-    settings = Settings.load()
-    engine = open_policy(settings)
-    fields = {"bundle": str(settings.bundle_path), "revision": engine.bundle_revision}
-    if as_json:
-        print_json({**fields, "sound": True})
-    else:
-        print_fields(fields)
-        out.print("The bundle is sound.", style="green")
+app.command()(check)
+app.command("test")(run_tests)
+app.command()(reasons)
+app.command()(explain)
+app.command()(diff)
+app.command()(overlay)
+app.command()(build)
 
 
 @app.command("allow-model")
@@ -35,6 +33,10 @@ def allow(
     path: Annotated[Path, typer.Argument(help="Folder of a diffusers pipeline (safetensors).")],
     name: Annotated[str | None, typer.Option(help="A name for people. Default: the folder's name.")] = None,
     licence: Annotated[str, typer.Option(help="The model's licence, as an SPDX expression.")] = "NOASSERTION",
+    data_origin: Annotated[str, typer.Option(help="Where its training data comes from. Default: not disclosed.")] = "",
+    expires: Annotated[
+        str, typer.Option(help="A time (RFC 3339, UTC) up to which it is allowed. Default: without end.")
+    ] = "",
     dtype: Annotated[
         str, typer.Option(help="The dtype it will run in: weights in another dtype are others.")
     ] = "float32",
@@ -44,7 +46,15 @@ def allow(
     settings = Settings.load()
     facts = describe_folder(path, dtype)
     before = Bundle.load(settings.bundle_path).revision
-    revision = allow_model(settings.bundle_path, facts, name=name or path.name, licence=licence)
+    revision = allow_model(
+        settings.bundle_path, facts, name=name or path.name, licence=licence, data_origin=data_origin, expires=expires
+    )
+    if licence not in Bundle.load(settings.bundle_path).data.get("licences", {}):
+        err.print(
+            f"warning: the licence {licence} does not stand in data.licences, so admission denies this model",
+            style="yellow",
+            markup=False,
+        )
     fields = {"model": name or path.name, **dict(facts.components), "revision before": before, "revision": revision}
     if as_json:
         print_json(

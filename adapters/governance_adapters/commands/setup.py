@@ -13,10 +13,11 @@ import typer
 from governance.errors import ConfigurationError
 from governance.files import write_atomically
 from governance_adapters.commands.output import JsonFlag, err, out, print_fields, print_json
+from governance_adapters.installation import initialise
 from governance_adapters.marking.keys import ROOTS, KeyFolder, create_insecure_keys
 from governance_adapters.marking.renewal import renew_insecure_credentials
 from governance_adapters.settings import TOML_FILE, Settings
-from governance_adapters.wiring import initialise, trust_root_path
+from governance_adapters.wiring import trust_root_path
 
 keys_app = typer.Typer(no_args_is_help=True, help="The keys of this installation.")
 

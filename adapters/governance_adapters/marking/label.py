@@ -19,6 +19,9 @@ _MIN_SIZE: Final = 10
 _SHARE: Final = 24
 """The text is as tall as one 24th of the picture's shorter side where it fits."""
 
+_UNASSIGNED: Final = "\U0010ffff"
+"""No font has a glyph for it: it is drawn as every missing character is."""
+
 
 class TextLabeller:
     """Draws the label at the bottom left. White on black reads on every picture."""
@@ -28,11 +31,12 @@ class TextLabeller:
 
         Raises:
             ImageTooSmallError: the text does not fit at 10 px.
-            MarkError: not pixels, or the text is empty or not one printable line.
+            MarkError: not pixels, the text is empty or not one printable line, or the font lacks one of its characters.
         """
         image = require_pixels(pixels)
         if not text.strip() or not text.isprintable():
             raise MarkError("A visible label is one printable line of text.", remedy="Set visible_label in the policy.")
+        _check_drawable(text)
         height, width = image.shape[:2]
         for size in range(max(_MIN_SIZE, min(height, width) // _SHARE), _MIN_SIZE - 1, -1):
             font = ImageFont.load_default(size)
@@ -44,6 +48,18 @@ class TextLabeller:
         raise ImageTooSmallError(
             f"The label does not fit readably on {width} x {height} px.",
             remedy="Shorten the text that policy obliges, or generate a larger picture.",
+        )
+
+
+def _check_drawable(text: str) -> None:
+    """An empty box in place of a character says nothing to whoever must be told."""
+    font = ImageFont.load_default(_MIN_SIZE)
+    missing = bytes(font.getmask(_UNASSIGNED))
+    lacking = sorted({character for character in text if bytes(font.getmask(character)) == missing})
+    if lacking:
+        raise MarkError(
+            f"The label {text!r} cannot be drawn: the font has no {', '.join(lacking)}.",
+            remedy="Oblige a label in characters that it has, such as Latin ones.",
         )
 
 

@@ -1,8 +1,9 @@
 """From a diffusers call to a request that policy can see, and back to the keyword arguments that run it.
 
-Texts, sizes, steps, counts, generators and scalars are understood. Everything else - tensors, embeddings, images,
-callbacks, lists of numbers - is refused unless it is the parameter's default: an argument that policy cannot see is not
-passed on. What is passed on are exact builtin copies, so that nothing changes between check and call.
+Texts, sizes, steps, counts, generators and scalars are understood. Tensors and callbacks are opaque: policy is told that
+they are there and decides whether they may be. Everything else - images, lists of numbers - is refused unless it is the
+parameter's default: an argument that policy cannot see is not passed on. What is passed on are exact copies, so that
+nothing changes between check and call; only a callback is the caller's own.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import inspect
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ from diffusers import DiffusionPipeline
 
 from governance.errors import RequestError, UnsupportedArgumentError
 from governance.facts import MAX_IMAGES
-from governance.types import GenerationRequest, Principal, Prompt, PromptKind, Scalar
+from governance.types import GenerationRequest, OpaqueArgument, Principal, Prompt, PromptKind, Scalar
 from governance_adapters.pipelines.generators import CallerGenerators
+from governance_adapters.pipelines.opaque import hold_opaque
 
 OUTPUT_TYPES = ("pil", "np", "pt")
 _COUNTS = ("num_images_per_prompt", "batch_size")
@@ -43,8 +45,11 @@ class BoundArguments:
     generators: CallerGenerators
     output_type: str
     return_dict: bool
+    opaque: tuple[OpaqueArgument, ...] = ()
 
-    def request(self, request_id: str, principal: Principal, purpose: str, model: str) -> GenerationRequest:
+    def request(
+        self, request_id: str, principal: Principal, purpose: str, model: str, markets: Sequence[str] = ()
+    ) -> GenerationRequest:
         """The call as a request."""
         seeds = self.generators.seeds
         return GenerationRequest(
@@ -60,6 +65,8 @@ class BoundArguments:
             parameters=self.parameters,
             seeds=seeds * (self.images if len(seeds) == 1 else 1),
             generators=self.generators.recorded,
+            markets=tuple(markets),
+            opaque=self.opaque,
         )
 
 
@@ -93,6 +100,7 @@ def bind(
     prompts: list[Prompt] = []
     parameters: dict[str, Scalar] = {}
     keywords: dict[str, Any] = {}
+    opaque: list[OpaqueArgument] = []
     batch = 1
     for name, value in values.items():
         default = signature.parameters[name].default
@@ -107,12 +115,16 @@ def bind(
             keywords[name] = parameters[name] = value
         elif _is_default(value, default):
             keywords[name] = deepcopy(default) if type(default) in (list, tuple) else default
+        elif (held := hold_opaque(name, value)) is not None:
+            keywords[name] = held.value
+            opaque.append(held.argument)
+            batch = max(batch, held.batch)
         else:
             raise UnsupportedArgumentError(
                 f"The argument {name!r} of type {type(value).__name__} cannot be shown to policy.",
-                remedy="Leave it out: texts, numbers, sizes, counts and generators can be governed.",
+                remedy="Leave it out: texts, numbers, sizes, counts, generators, tensors and callbacks can be governed.",
             )
-    return _bound(pipe, values, keywords, prompts, parameters, batch)
+    return replace(_bound(pipe, values, keywords, prompts, parameters, batch), opaque=tuple(opaque))
 
 
 def _prompts(name: str, texts: Sequence[str]) -> list[Prompt]:

@@ -79,16 +79,19 @@ class BoundPipeline:
             self._arguments.generators.advance(self._used)
 
 
-def wrap(pipe: DiffusionPipeline, governor: Governor, principal: Principal, purpose: str) -> DiffusionPipeline:
+def wrap(
+    pipe: DiffusionPipeline, governor: Governor, principal: Principal, purpose: str, markets: Sequence[str] = ()
+) -> DiffusionPipeline:
     """Govern `pipe` itself: its class becomes a subclass whose call runs down the line.
 
     Every reference to `pipe` is governed from here on; `isinstance` and the class name stay what they were. The call
-    takes the pipeline's own arguments and four more:
+    takes the pipeline's own arguments and five more:
 
     - `principal`: who asks this time, a Principal, or a text: an asserted id. Without it the one given here asks.
     - `roles`: the roles of a `principal` given as text, a list or tuple of texts. Another person never inherits the
       roles of the principal given here: without `roles` they have none.
     - `purpose`: what for, this time.
+    - `markets`: where the images of this call will be used, a list or tuple of the policy's names; none means everywhere.
     - `request_id`: the idempotency key; a fresh one each call without it.
 
     The caller's generators move on when the pipeline ran and every item was decided on. After a failure, and for a
@@ -108,6 +111,7 @@ def wrap(pipe: DiffusionPipeline, governor: Governor, principal: Principal, purp
         principal: str | Principal = principal,
         roles: Sequence[str] | None = None,
         purpose: str = purpose,
+        markets: Sequence[str] = markets,
         request_id: str | None = None,
         **kwargs: Any,
     ) -> Any:
@@ -116,12 +120,13 @@ def wrap(pipe: DiffusionPipeline, governor: Governor, principal: Principal, purp
             _drop_fixed_mark(self)
             try:
                 who = _principal(principal, roles)
+                where = market_names(markets)
                 arguments = bind(self, own_call, args, kwargs)
             except (ConfigurationError, RequestError) as error:
                 governor.refuse(error)
                 raise
             bound = BoundPipeline(self, own_call, arguments)
-            request = arguments.request(request_id or new_id(), who, purpose, original.__name__)
+            request = arguments.request(request_id or new_id(), who, purpose, original.__name__, where)
             result = _generate(governor, request, bound)
             output_classes[0] = bound.output_class or output_classes[0]
         decoded = [
@@ -197,6 +202,17 @@ def _principal(principal: Any, roles: Any) -> Principal:
             remedy="Pass a Principal with these roles, or the principal's id as text.",
         )
     return principal
+
+
+def market_names(markets: Any) -> tuple[str, ...]:
+    """Names of markets as exact texts, each once, in order.
+
+    Raises:
+        ConfigurationError: it is no list or tuple of texts.
+    """
+    if not isinstance(markets, (list, tuple)) or not all(isinstance(market, str) for market in markets):
+        raise ConfigurationError(f"markets={markets!r} is no list of texts.", remedy='Write markets=("EU",).')
+    return tuple(sorted({str.__str__(market) for market in markets}))
 
 
 def _drop_fixed_mark(pipe: Any) -> None:

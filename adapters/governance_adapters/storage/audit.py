@@ -2,7 +2,7 @@
 
 What it can show: that the stored entries are those that the log's key signed, whole and in order, and that everything
 beside them that an entry commits to is unaltered. What it cannot: that the newest checkpoints were not cut off (only
-receipts and checkpoints kept elsewhere show that), and what no entry commits to (claims, counters, perceptual hashes).
+receipts and checkpoints kept elsewhere show that), and what no entry commits to (claims, counters, usage, perceptual hashes).
 """
 
 from __future__ import annotations

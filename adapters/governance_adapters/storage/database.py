@@ -15,7 +15,7 @@ from sqlalchemy.pool import QueuePool
 
 from governance.errors import LedgerError, LedgerTooNewError
 from governance.files import sync_folder
-from governance_adapters.storage.tables import METADATA, SCHEMA_REVISION
+from governance_adapters.storage.tables import METADATA, READABLE_REVISIONS, SCHEMA_REVISION
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -187,7 +187,7 @@ def upgrade_schema(connection: Connection, path: Path, *, create: bool = True) -
 
 
 def check_schema(connection: Connection, path: Path) -> None:
-    """For readers, who change nothing: the schema must be this code's own.
+    """For readers, who change nothing: the schema must be one that this code can read.
 
     Raises:
         LedgerTooNewError: the schema is not known to this code.
@@ -196,7 +196,7 @@ def check_schema(connection: Connection, path: Path) -> None:
     found = _revision(connection, path)
     if not found:
         raise _empty(path)
-    if found != SCHEMA_REVISION:
+    if found not in READABLE_REVISIONS:
         raise _too_new(path, found)
 
 

@@ -17,7 +17,8 @@ from governance.entries import Entry, EntryKind, Receipt
 from governance.errors import LedgerError
 from governance.ports import Attempt, MarkRecord, PersonalField, Record, Recorded
 from governance.records import ClaimState
-from governance_adapters.storage import claims, owners, reader
+from governance.types import Usage
+from governance_adapters.storage import claims, owners, reader, usage
 from governance_adapters.storage.audit import Audit
 from governance_adapters.storage.database import (
     Database,
@@ -95,7 +96,7 @@ class SqliteLedger:
         signatures were not checked.
 
         Raises:
-            LedgerTooNewError: the schema is not this code's.
+            LedgerTooNewError: the schema is newer than this code.
             LedgerError: there is no ledger here, or it cannot be read.
         """
         target = Path(path).absolute()
@@ -153,6 +154,12 @@ class SqliteLedger:
     def append(self, record: Record) -> Receipt:
         """See `Ledger.append`; what a record must hold is said at `governance.records.checked_leaf`."""
         return self._held().writer().append(record)
+
+    def usage(self, principal_id: str, day: str) -> Usage:
+        """See `Ledger.usage`. A ledger that is only read and that no program with budgets has opened counted nothing."""
+        if self._signer is None and not self._read(usage.counted):
+            return Usage()
+        return self._read(lambda connection: usage.spent(connection, principal_id, day))
 
     def next_mark(self, algorithm: str, key_id: str, bits: int) -> int:
         """See `Ledger.next_mark`. Counters are reserved in blocks: a process that ends leaves a gap, never a double."""

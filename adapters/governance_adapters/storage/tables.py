@@ -9,8 +9,11 @@ from sqlalchemy import BigInteger, Integer, Table
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 """The newest alembic revision in `migrations/versions`."""
+
+READABLE_REVISIONS = frozenset({"0001", SCHEMA_REVISION})
+"""Schemas that can be read without being brought up to date: later ones only added tables."""
 
 _INDEX = BigInteger().with_variant(Integer, "sqlite")
 """64 bits everywhere; only a column spelt INTEGER is SQLite's own row id."""
@@ -112,6 +115,19 @@ class ClaimRow(LedgerTable, table=True):
     owner: str
 
 
+class UsageRow(LedgerTable, table=True):
+    """What the intents of a principal (a digest of its id) have spent on a day (UTC); sums stop at 2^53-1."""
+
+    __tablename__ = "usage"
+
+    principal: str = Field(primary_key=True)
+    day: str = Field(primary_key=True)
+    images: int = Field(sa_type=BigInteger)
+    steps: int = Field(sa_type=BigInteger)
+    pixels: int = Field(sa_type=BigInteger)
+    step_pixels: int = Field(sa_type=BigInteger)
+
+
 METADATA = LedgerTable.metadata
 
 
@@ -127,3 +143,4 @@ DOCUMENT = _table("document")
 MARK = _table("mark")
 MARK_COUNTER = _table("mark_counter")
 CLAIM = _table("claim")
+USAGE = _table("usage")

@@ -15,6 +15,7 @@ from governance.ports import Record
 from governance.records import asset_digest, checked_leaf
 from governance_adapters.storage.tables import DOCUMENT, ENTRY, MARK, PERSONAL_FIELD
 from governance_adapters.storage.tree import Log
+from governance_adapters.storage.usage import Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Transaction:
         self.connection = connection
         self._log = log
         self._added: list[Prepared] = []
+        self._tally = Tally(connection)
 
     @property
     def count(self) -> int:
@@ -63,13 +65,22 @@ class Transaction:
         return len(self._added)
 
     def add(self, prepared: Prepared) -> int:
-        """Append at the end of this transaction; returns the position among what it adds."""
+        """Append at the end of this transaction; returns the position among what it adds.
+
+        Raises:
+            BudgetError: the record would spend more than is left of its principal's day; nothing of it was added.
+            SQLAlchemyError: the database cannot be read.
+        """
+        if prepared.record.spending is not None:
+            self._tally.charge(prepared.record.spending)
         self._added.append(prepared)
         return len(self._added) - 1
 
     def truncate(self, count: int) -> None:
         """Take back all but the first `count` records."""
-        del self._added[count:]
+        kept, self._added, self._tally = self._added[:count], [], Tally(self.connection)
+        for prepared in kept:
+            self.add(prepared)
 
     def seal(self) -> Sequence[Receipt]:
         """Write everything and sign; returns one receipt per record, in order.
@@ -118,3 +129,4 @@ class Transaction:
             self.connection.execute(insert_or_keep(DOCUMENT).on_conflict_do_nothing(), rows)
         if marks:
             self.connection.execute(insert(MARK), marks)
+        self._tally.write()

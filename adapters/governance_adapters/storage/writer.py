@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from governance.entries import Receipt
-from governance.errors import GovernanceError, LedgerError
+from governance.errors import BudgetError, GovernanceError, LedgerError
 from governance.ports import Record
 from governance_adapters.storage.database import Database, error_name, translated
 from governance_adapters.storage.transaction import Prepared, Transaction
@@ -56,6 +56,7 @@ class Writer:
         """Append one record.
 
         Raises:
+            BudgetError: it would spend more than is left of its principal's day; nothing was written.
             LedgerError: nothing of it was written.
         """
         receipt: Receipt = self._await(_Work(Prepared.of(record)))
@@ -158,15 +159,18 @@ class Writer:
         return told
 
     def _attempt(self, batch: Sequence[_Work]) -> list[Any]:
-        """One transaction; returns each wish's result, or the error that its job raised."""
+        """One transaction; returns each wish's result, or the error that it met alone."""
         results: list[Any] = []
         appended: list[tuple[int, int]] = []
         with self._database.writing() as connection:
             transaction = Transaction(connection, self._log)
             for position, work in enumerate(batch):
                 if isinstance(work.wish, Prepared):
-                    appended.append((position, transaction.add(work.wish)))
-                    results.append(None)
+                    try:
+                        appended.append((position, transaction.add(work.wish)))
+                        results.append(None)
+                    except BudgetError as error:  # nothing of this one was written; its siblings go on
+                        results.append(error)
                 else:
                     results.append(_isolated(transaction, work.wish))
             receipts = transaction.seal()

@@ -1,0 +1,63 @@
+"""Arguments whose content policy cannot read: tensors and callbacks. Policy learns that they are there, and which."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from governance.canonical import Digest
+from governance.types import OpaqueArgument, OpaqueKind
+
+_EMBEDDED_PROMPTS = "prompt_embeds"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldArgument:
+    """What policy is told of an argument, and what the pipeline gets: a private copy of tensors, a callback as it is.
+
+    `batch` is how many prompts it stands for.
+    """
+
+    argument: OpaqueArgument
+    value: Any
+    batch: int = 1
+
+
+def hold_opaque(name: str, value: Any) -> HeldArgument | None:
+    """The argument `name` as one that policy is told of; None if it is neither a tensor, a list of them, nor a callback.
+
+    The digest covers dtype, shape and bytes of each tensor in order. A callback has none: whatever it closes over can
+    change, so no digest could say what it does.
+    """
+    if _readable(value):
+        held = value.detach().clone()
+        batch = held.shape[0] if name == _EMBEDDED_PROMPTS and held.ndim else 1
+        return HeldArgument(OpaqueArgument(name, _kind(name), _digest([held])), held, batch)
+    if type(value) in (list, tuple) and value and all(map(_readable, value)):
+        copies = [item.detach().clone() for item in value]
+        return HeldArgument(OpaqueArgument(name, _kind(name), _digest(copies)), type(value)(copies))
+    if "callback" in name and callable(value):
+        return HeldArgument(OpaqueArgument(name, OpaqueKind.CALLBACK), value)
+    return None
+
+
+def _readable(value: Any) -> bool:
+    """Whether `value` is a plain tensor: a subclass could be another each time it is looked at, and a meta one is empty."""
+    return type(value) is torch.Tensor and value.layout is torch.strided and not (value.is_quantized or value.is_meta)
+
+
+def _kind(name: str) -> OpaqueKind:
+    if "latents" in name:
+        return OpaqueKind.LATENTS
+    return OpaqueKind.EMBEDDING if "embed" in name else OpaqueKind.OTHER
+
+
+def _digest(tensors: list[torch.Tensor]) -> Digest:
+    state = hashlib.sha256()
+    for tensor in tensors:
+        state.update(f"{tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        state.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return Digest(state.hexdigest())

@@ -1,0 +1,61 @@
+package governance.settings_test
+
+import data.governance.settings
+
+test_the_shipped_data_is_sound if settings.sound
+
+test_tables_are_objects if {
+	not settings.sound with data.blocked_terms as ["passport"]
+	not settings.sound with data.protected_names as null
+	not settings.sound with data.licences as "any"
+	not settings.sound with data.works as 5
+	not settings.sound with data.roles as []
+	not settings.sound with data.markets as []
+	not settings.sound with data.markets as {"EU": "all"}
+}
+
+test_answers_are_known_words if {
+	not settings.sound with data.allow_inputs as "no"
+	not settings.sound with data.negative_terms as "maybe"
+	not settings.sound with data.encoded_prompts as "allow"
+	not settings.sound with data.undisclosed as null
+	not settings.sound with data.opaque.latents as "note"
+	not settings.sound with data.opaque as {"embedding": "allow", "latents": "deny", "callback": "deny"}
+}
+
+test_amounts_are_numbers if {
+	every value in [0, -1, "many", null, [], 9007199254740992] {
+		not settings.sound with data.limits.step_pixels as value
+		not settings.sound with data.budgets as {"images": value}
+		not settings.sound with data.roles.editor.budget as {"steps": value}
+		not settings.sound with data.review.approvals as value
+		not settings.sound with data.review.approvals_by_code as {"work.review": value}
+	}
+	settings.sound with data.budgets as {}
+}
+
+test_a_misspelt_budget_is_no_budget if {
+	not settings.sound with data.budgets as {"image": 5}
+	not settings.sound with data.budgets as []
+	not settings.sound with data.roles.editor.budget as {"image": 5}
+}
+
+test_markets_hold_what_rules_can_read if {
+	every market in [
+		{"thresholds": {"nsfw": {"deny": 5}}},
+		{"thresholds": {"nsfw": {"deny": 5, "review": "low"}}},
+		{"thresholds": []},
+		{"visible_label": ""},
+		{"output_formats": "image/png"},
+		{"approvals": 0.5},
+	] {
+		not settings.sound with data.markets as {"EU": market}
+	}
+	settings.sound with data.markets as {"EU": {"thresholds": {"nsfw": {"deny": 5, "review": 4}}}}
+}
+
+test_somebody_reviews if {
+	not settings.sound with data.review.roles as []
+	not settings.sound with data.review as {"approvals": 1}
+	settings.sound with data.review as {"approvals": 1, "roles": ["reviewer"]}
+}

@@ -1,0 +1,115 @@
+"""Embedded engine, policy server and `opa eval` give one answer to every input of the corpus; and a run that would see it
+if they did not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from functools import reduce
+from operator import add
+from pathlib import Path
+
+import pytest
+
+from governance.testing.conformance import Conformance, by_data, compare
+from governance.testing.corpus import Case, cases, changed_data, example_data, rule_cases
+from governance.types import Stage
+from governance_adapters.policy.bundle import Bundle, default_bundle_path
+from support.engines import ENGINES, all_engines
+
+PLANTED = {
+    "a threshold that does not count itself": (
+        "lib/findings.rego",
+        "finding.score_millionths >= _levels[finding.label].deny[0]",
+        "finding.score_millionths > _levels[finding.label].deny[0]",
+    ),
+    "a limit higher by one": ("lib/limits.rego", "_asked[name] > most", "_asked[name] > most + 1"),
+    "a rule dropped": (
+        "release/release.rego",
+        "denials contains reason if some reason in data.governance.model.denials",
+        "",
+    ),
+    "an obligation changed": (
+        "admission/admission.rego",
+        '{"max_steps": access.limit("steps")}',
+        '{"max_steps": access.limit("steps") + 1}',
+    ),
+    "an obligation dropped": ("review/review.rego", '{"approvals": _needed[0]}', "{}"),
+    "a code renamed": ("lib/limits.rego", '"code": "limit.images"', '"code": "limit.pictures"'),
+    "a path moved": ("release/release.rego", '"path": "/admission/outcome"', '"path": "/admission"'),
+    "a rule that errors": (
+        "release/release.rego",
+        '"message": "The request behind this draft was not allowed at admission."',
+        '"message": json.unmarshal(input.admission.outcome)',
+    ),
+    "a decision that is undefined": ("release/release.rego", '"outcome": outcome,', '"outcome": input.nothing,'),
+    "an outcome turned round": ("review/review.rego", 'outcome := "allow" if {', 'outcome := "review" if {'),
+}
+"""What can be wrong with one engine: the file, what stands there, and what stands there then."""
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return Bundle.load(default_bundle_path())
+
+
+@pytest.fixture(scope="module")
+def run(opa: str, bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Conformance:
+    """The whole corpus, unvalidated, on all three."""
+    groups = by_data(cases())
+    engines = all_engines(opa, tmp_path_factory.mktemp("run"), bundle, example_data(bundle.data), groups)
+    return reduce(add, map(compare, groups, engines))
+
+
+def test_all_three_engines_agree_on_the_whole_corpus(run: Conformance, figure: Callable[[str], None]) -> None:
+    assert run.engines == ENGINES
+    assert [str(one) for one in run.disagreements] == []
+    assert run.unexpected == {}
+    assert run.inputs >= 200
+    assert min(run.outcomes[outcome] for outcome in ("allow", "review", "deny")) >= 20
+    assert sum(run.outcomes.values()) == run.inputs
+    figure(
+        f"{run.inputs} inputs, embedded, server and opa eval agree on all: "
+        + ", ".join(f"{count} {outcome}" for outcome, count in sorted(run.outcomes.items()))
+    )
+
+
+def test_every_planted_disagreement_is_found_in_every_engine(
+    opa: str, bundle: Bundle, tmp_path: Path, figure: Callable[[str], None]
+) -> None:
+    """Each engine in turn decides by rules of which one was changed, and the run must say on which input."""
+    data, asked = together(example_data(bundle.data), rule_cases())
+    (sound,) = all_engines(opa, tmp_path / "sound", bundle, data, [asked])
+    assert compare(asked, sound).disagreements == ()
+    found = {}
+    for number, (plant, change) in enumerate(PLANTED.items()):
+        (broken,) = all_engines(opa, tmp_path / str(number), planted(bundle, *change), data, [asked])
+        for engine in ENGINES:
+            found[plant, engine] = compare(asked, {**sound, engine: broken[engine]}).disagreements
+    assert [missed for missed, disagreements in found.items() if not disagreements] == []
+    for (plant, engine), disagreements in found.items():
+        for one in disagreements:
+            others = {str(one.answers[other]) for other in ENGINES if other != engine}
+            assert len(others) == 1, (plant, engine)
+            assert str(one.answers[engine]) not in others, (plant, engine)
+    figure(f"planted disagreements: {len(found)} of {len(PLANTED)} x {len(ENGINES)} found")
+
+
+def together(data: dict, corpus: list[Case]) -> tuple[dict, list[Case]]:
+    """The cases of the shipped data, and of the later stages the most that want the same change, over data with all of that.
+
+    What the corpus expects of them no longer holds, but engines must agree on them all the same.
+    """
+    asked = [case for case in corpus if not case.data]
+    for stage in (Stage.RELEASE, Stage.REVIEW):
+        most = max(by_data([case for case in corpus if case.stage is stage and case.data]), key=len)
+        data = changed_data(data, most[0].data)
+        asked.extend(dataclasses.replace(case, data={}) for case in most)
+    return data, asked
+
+
+def planted(bundle: Bundle, file: str, old: str, new: str) -> Bundle:
+    """The bundle with one thing changed in its rules."""
+    assert bundle.policies[file].count(old) == 1, f"{file} no longer says: {old}"
+    return dataclasses.replace(bundle, policies={**bundle.policies, file: bundle.policies[file].replace(old, new)})

@@ -18,6 +18,8 @@ test: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/line.py
+	$(BIN)/python benchmarks/policy.py
+	$(BIN)/python benchmarks/normalise.py
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

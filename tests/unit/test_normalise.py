@@ -63,6 +63,12 @@ def test_normalising_again_changes_nothing(text: str) -> None:
     assert "  " not in once
 
 
+@given(st.text("aab  --:.1ссіoהв", max_size=24))
+def test_normalising_rows_of_letters_again_changes_nothing(text: str) -> None:
+    once = normalise(text)
+    assert normalise(once) == once
+
+
 @given(st.text(ALPHABET, max_size=40))
 def test_ngrams_are_complete_and_without_repetition(text: str) -> None:
     normalised = normalise(text)

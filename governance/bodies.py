@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from governance.candidate import fitting
 from governance.canonical import Digest, Json, canonical_bytes, commitment, digest, new_salt
 from governance.entries import Entry, EntryKind, Receipt
 from governance.errors import ProofError
@@ -163,7 +164,7 @@ class Subject:
             fields = (*fields, *personal, PersonalField(MESSAGES_FIELD, new_salt(), words))
             full["decision"] = _decision(judged, document.digest)
         full["fields"] = {field.name: commitment(field.name, field.value, field.salt) for field in fields}
-        return Record(Entry(kind, self.generation_id, full), fields, documents, mark)
+        return Record(fitting(Entry(kind, self.generation_id, full)), fields, documents, mark)
 
 
 def decision_of(entry: Entry, fields: Sequence[PersonalField]) -> Decision | None:

@@ -254,7 +254,8 @@ class Reason:
 class CandidateDecision:
     """What a bundle that is not in force would have decided: recorded, never obeyed.
 
-    `outcome` is None where it gave no usable decision; `error` then names the class of the error.
+    `outcome` is None where it gave no usable decision; `error` then names the class of the error. Where reasons and
+    obligations had no room in the entry, `error` is `omitted`, and only the outcome is known.
     """
 
     bundle_revision: Digest

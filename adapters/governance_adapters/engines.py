@@ -12,7 +12,7 @@ from governance.errors import ConfigurationError
 from governance.ports import PolicyEngine
 from governance_adapters.installation import existing
 from governance_adapters.policy.bundle import Bundle
-from governance_adapters.policy.reload import ReloadingEngine
+from governance_adapters.policy.reload import ReloadingEngine, close_engine
 from governance_adapters.settings import EngineName, Settings
 
 if TYPE_CHECKING:
@@ -32,7 +32,11 @@ def open_policy(settings: Settings) -> PolicyEngine:
     enforced = _reloading(existing(settings.bundle_path), engine_maker(settings), settings)
     if settings.candidate is None:
         return enforced
-    return CandidatePolicy(enforced, _reloading(settings.candidate, _embedded(settings), settings))
+    try:
+        return CandidatePolicy(enforced, _reloading(settings.candidate, _embedded(settings), settings))
+    except BaseException:  # Ctrl-C too: whatever ends it, the processes of the other engine are let go of; raised again
+        close_engine(enforced)
+        raise
 
 
 def engine_maker(settings: Settings) -> Callable[[Bundle], RegorusEngine | OpaEngine]:
@@ -51,8 +55,12 @@ def engine_maker(settings: Settings) -> Callable[[Bundle], RegorusEngine | OpaEn
         return _embedded(settings)
     if settings.opa_url is None:
         raise ConfigurationError("The engine is opa, but no server is named.", remedy="Set opa_url.")
-    from governance_adapters.policy.opa import OpaEngine
-
+    try:
+        from governance_adapters.policy.opa import OpaEngine
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"{error}.", remedy="Install the client of policy servers: pip install 'diffusion-governance[opa]'."
+        ) from error
     return partial(
         OpaEngine,
         url=settings.opa_url,

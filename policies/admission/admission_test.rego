@@ -1,23 +1,17 @@
 package governance.admission_test
 
-import data.governance.admission
 import data.governance.fixtures
 
 codes(changes) := fixtures.codes(decide(changes).reasons)
 
-decide(changes) := decision if {
-	decision := admission.decision with input as json.patch(fixtures.admission, changes)
-		with data.models as fixtures.models
-		with data.blocked_terms as fixtures.blocked_terms
-		with data.protected_names as fixtures.protected_names
-}
+decide(changes) := decide_under({}, changes)
 
-explain(changes) := explanation if {
-	explanation := admission.explanation with input as json.patch(fixtures.admission, changes)
-		with data.models as fixtures.models
-		with data.blocked_terms as fixtures.blocked_terms
-		with data.protected_names as fixtures.protected_names
-}
+# The decision where these settings are others.
+decide_under(settings, changes) := asked(settings, changes).decision
+
+explain(changes) := asked({}, changes).explanation
+
+asked(settings, changes) := fixtures.asked("admission", json.patch(fixtures.admission, changes), settings)
 
 set(path, value) := [{"op": "add", "path": path, "value": value}]
 
@@ -26,14 +20,14 @@ test_a_good_request_is_allowed_with_its_obligations if {
 	decision.outcome == "allow"
 	decision.reasons == []
 	decision.obligations == object.union(
-		data.obligations,
-		{"max_steps": data.limits.steps, "day_budget": data.budgets},
+		fixtures.settings.obligations,
+		{"max_steps": 100, "day_budget": {"images": 500, "step_pixels": 40000000000}},
 	)
 	explain([]) == []
 }
 
 test_without_a_budget_none_is_obliged if {
-	decision := decide([]) with data.budgets as {}
+	decision := decide_under({"budgets": {}}, [])
 	not "day_budget" in object.keys(decision.obligations)
 }
 
@@ -54,16 +48,14 @@ test_every_part_that_cannot_be_read_is_named if {
 
 test_what_is_no_object_is_denied if {
 	every value in [null, true, 1, "text", [], {}] {
-		decision := admission.decision with input as value with data.models as fixtures.models
+		decision := fixtures.asked("admission", value, {}).decision
 		decision.outcome == "deny"
 		count(decision.reasons) == 13
 	}
 }
 
 test_an_unsound_setting_denies if {
-	decision := admission.decision with input as fixtures.admission
-		with data.models as fixtures.models
-		with data.negative_terms as "maybe"
+	decision := decide_under({"negative_terms": "maybe"}, [])
 	decision.outcome == "deny"
 	[reason.code | some reason in decision.reasons] == ["data.malformed"]
 }
@@ -78,13 +70,13 @@ test_each_rule_denies_by_its_code if {
 		"argument.opaque": set("/opaque", [{"parameter": "latents", "kind": "latents", "digest": null}]),
 		"prompt.missing": set("/prompts", []),
 		"prompt.unreadable": set("/prompts/0/ngrams", []),
-		"prompt.too_long": set("/prompts/0/length", data.limits.prompt_characters + 1),
+		"prompt.too_long": set("/prompts/0/length", 2001),
 		"prompt.blocked_term": set("/prompts/0/ngrams/-", "passport"),
 		"prompt.protected_name": set("/prompts/0/ngrams/-", "some mouse"),
 		"normaliser.mismatch": set("/normaliser", "0"),
-		"limit.steps": set("/parameters/steps", data.limits.steps + 1),
-		"limit.images": set("/request/images", data.limits.images + 1),
-		"budget.images": set("/usage/images", data.budgets.images),
+		"limit.steps": set("/parameters/steps", 101),
+		"limit.images": set("/request/images", 9),
+		"budget.images": set("/usage/images", 500),
 		"inputs.not_allowed": set("/inputs", [fixtures.image]),
 	}
 	every code, changes in cases {
@@ -100,20 +92,17 @@ test_what_is_for_a_person_to_decide_is_held if {
 		"prompt.protected_name": set("/prompts/0/ngrams/-", "some painter"),
 	}
 	every code, changes in cases {
-		decision := decide(changes) with data.opaque.latents as "review" with data.encoded_prompts as "review"
+		decision := decide_under({"opaque": object.union(fixtures.settings.opaque, {"latents": "review"})}, changes)
 		decision.outcome == "review"
 		[reason.code | some reason in decision.reasons] == [code]
-		decision.obligations.max_steps == data.limits.steps
+		decision.obligations.max_steps == 100
 	}
 }
 
 test_an_undisclosed_model_is_held_where_the_data_says_so if {
 	undisclosed := {"m": object.remove(fixtures.models.m, ["data_origin"])}
 	every outcome in ["review", "deny"] {
-		decision := admission.decision with input as fixtures.admission
-			with data.models as undisclosed
-			with data.undisclosed as outcome
-		decision.outcome == outcome
+		decide_under({"models": undisclosed, "undisclosed": outcome}, []).outcome == outcome
 	}
 }
 
@@ -123,18 +112,15 @@ test_a_role_has_its_own_limits if {
 }
 
 test_an_allowed_adapter_passes if {
-	decision := admission.decision with input as json.patch(fixtures.admission, set("/model/adapters", [fixtures.adapter]))
-		with data.models as fixtures.models
-		with data.adapters as fixtures.adapters
-	decision.outcome == "allow"
+	decide_under({"adapters": fixtures.adapters}, set("/model/adapters", [fixtures.adapter])).outcome == "allow"
 }
 
 test_notes_stand_beside_what_is_allowed_and_held_and_are_explained_when_denied if {
 	named := set("/prompts/1/ngrams/-", "passport")
-	decision := decide(named) with data.negative_terms as "note"
+	decision := decide(named)
 	decision.outcome == "allow"
 	[reason.code | some reason in decision.reasons] == ["prompt.negative_term"]
-	held := decide(array.concat(named, set("/prompts/0/ngrams/-", "some painter"))) with data.negative_terms as "note"
+	held := decide(array.concat(named, set("/prompts/0/ngrams/-", "some painter")))
 	[reason.code | some reason in held.reasons] == ["prompt.negative_term", "prompt.protected_name"]
 	denied := array.concat(named, set("/normaliser", "0"))
 	codes(denied) == {"normaliser.mismatch"}
@@ -160,14 +146,11 @@ test_the_explanation_names_the_datum_and_the_decision_does_not if {
 test_allowed_input_images_are_judged if {
 	cases := [
 		{"score": 0, "outcome": "allow"},
-		{"score": data.thresholds.nsfw.review, "outcome": "review"},
-		{"score": data.thresholds.nsfw.deny, "outcome": "deny"},
+		{"score": 400000, "outcome": "review"},
+		{"score": 800000, "outcome": "deny"},
 	]
 	every case in cases {
 		image := json.patch(fixtures.image, [{"op": "replace", "path": "/findings/0/score_millionths", "value": case.score}])
-		decision := admission.decision with input as json.patch(fixtures.admission, set("/inputs", [image]))
-			with data.models as fixtures.models
-			with data.allow_inputs as true
-		decision.outcome == case.outcome
+		decide_under({"allow_inputs": true}, set("/inputs", [image])).outcome == case.outcome
 	}
 }

@@ -14,28 +14,38 @@ purposes := {"marketing": {"roles": ["designer", "a/b", "lead"]}}
 by(named) := fixtures.changed("/principal/roles", named)
 
 test_the_purpose_and_a_role_must_be_known if {
-	some_purpose := access.denials with input as fixtures.changed("/request/purpose", "war")
+	some_purpose := denials("/request/purpose", "war")
 	fixtures.codes(some_purpose) == {"purpose.unknown", "role.not_permitted"}
 	fixtures.datums(some_purpose) == {"/purposes"}
-	some_role := access.denials with input as by(["x"])
+	some_role := denials("/principal/roles", ["x"])
 	fixtures.codes(some_role) == {"role.not_permitted"}
 	fixtures.datums(some_role) == {"/purposes/marketing"}
-	access.denials == set() with input as by(["x", "designer"])
+	denials("/principal/roles", ["x", "designer"]) == set()
+}
+
+denials(path, value) := found if {
+	found := access.denials with input as fixtures.changed(path, value)
+		with data.roles as roles
+		with data.purposes as purposes
 }
 
 test_of_several_roles_the_most_generous_limit_counts if {
 	every case in [
-		{"roles": ["designer"], "limit": data.limits.images, "datum": "/limits/images"},
+		{"roles": ["designer"], "limit": 8, "datum": "/limits/images"},
 		{"roles": ["a/b"], "limit": 4, "datum": "/roles/a~1b/limits/images"},
-		{"roles": ["a/b", "designer"], "limit": data.limits.images, "datum": "/limits/images"},
+		{"roles": ["a/b", "designer"], "limit": 8, "datum": "/limits/images"},
 		{"roles": ["a/b", "lead"], "limit": 16, "datum": "/roles/lead/limits/images"},
-		{"roles": ["nobody"], "limit": data.limits.images, "datum": "/limits/images"},
+		{"roles": ["nobody"], "limit": 8, "datum": "/limits/images"},
 	] {
 		[limit, datum] := [case.limit, case.datum]
-		limit == access.limit("images") with input as by(case.roles) with data.roles as roles with data.purposes as purposes
+		limit == access.limit("images") with input as by(case.roles)
+			with data.roles as roles
+			with data.purposes as purposes
+			with data.limits as fixtures.settings.limits
 		datum == access.limit_datum("images") with input as by(case.roles)
 			with data.roles as roles
 			with data.purposes as purposes
+			with data.limits as fixtures.settings.limits
 	}
 }
 

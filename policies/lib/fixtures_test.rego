@@ -1,6 +1,8 @@
 # METADATA
 # title: Fixtures
-# description: Inputs that are allowed, and data that allows them, for the tests to depart from.
+# description: >-
+#   Inputs that are allowed, and data that allows them, for the tests to depart from. The tests of a stage bring all of its
+#   data along, and others what they are about, so that a change of data.json leaves them alone.
 package governance.fixtures
 
 finding := {"detector": "nsfw", "detector_digest": "d1", "label": "nsfw", "score_millionths": 12}
@@ -97,6 +99,79 @@ adapters := {"d5": {
 	"expires": "2026-11-23T14:00:00.001Z",
 	"max_scale_thousandths": 800,
 }}
+
+# Settings to judge by, in place of those of data.json. The version of the normaliser says nothing about the rules.
+settings := {
+	"adapters": {},
+	"allow_inputs": false,
+	"allow_promptless": false,
+	"blocked_terms": blocked_terms,
+	"budgets": {"images": 500, "step_pixels": 40000000000},
+	"encoded_prompts": "review",
+	"licences": {"Apache-2.0": {}, "MIT": {}, "CC-BY-NC-4.0": {"purposes": ["research"]}},
+	"limits": {"images": 8, "pixels": 4194304, "prompt_characters": 2000, "step_pixels": 1000000000, "steps": 100},
+	"markets": {"EU": {}, "UK": {}, "US": {}},
+	"models": models,
+	"negative_terms": "note",
+	"normaliser": data.normaliser,
+	"obligations": {"output_formats": ["image/png"], "retain_days": 365, "watermark": true},
+	"opaque": {"callback": "deny", "embedding": "deny", "latents": "deny", "other": "deny"},
+	"protected_names": protected_names,
+	"purposes": {"marketing": {"roles": ["designer", "editor"]}, "research": {"roles": ["researcher"]}},
+	"required_detectors": ["nsfw"],
+	"review": {"roles": ["reviewer"], "approvals": 1},
+	"roles": {"designer": {}, "editor": {"limits": {"images": 4}}, "researcher": {}, "reviewer": {}},
+	"small_images": "deny",
+	"thresholds": {"nsfw": {"deny": 800000, "review": 400000}},
+	"undisclosed": "note",
+	"visible_label": "AI-generated",
+	"works": {},
+}
+
+# What the stage says to `facts`, where `changes` take the place of the settings of the same name.
+asked(stage, facts, changes) := answer if {
+	given := object.union(object.remove(settings, object.keys(changes)), changes)
+	answer := _answers[stage] with input as facts
+		with data.adapters as given.adapters
+		with data.allow_inputs as given.allow_inputs
+		with data.allow_promptless as given.allow_promptless
+		with data.blocked_terms as given.blocked_terms
+		with data.budgets as given.budgets
+		with data.encoded_prompts as given.encoded_prompts
+		with data.licences as given.licences
+		with data.limits as given.limits
+		with data.markets as given.markets
+		with data.models as given.models
+		with data.negative_terms as given.negative_terms
+		with data.normaliser as given.normaliser
+		with data.obligations as given.obligations
+		with data.opaque as given.opaque
+		with data.protected_names as given.protected_names
+		with data.purposes as given.purposes
+		with data.required_detectors as given.required_detectors
+		with data.review as given.review
+		with data.roles as given.roles
+		with data.small_images as given.small_images
+		with data.thresholds as given.thresholds
+		with data.undisclosed as given.undisclosed
+		with data.visible_label as given.visible_label
+		with data.works as given.works
+}
+
+_answers["admission"] := {
+	"decision": data.governance.admission.decision,
+	"explanation": data.governance.admission.explanation,
+}
+
+_answers["release"] := {
+	"decision": data.governance.release.decision,
+	"explanation": data.governance.release.explanation,
+}
+
+_answers["review"] := {
+	"decision": data.governance.review.decision,
+	"explanation": data.governance.review.explanation,
+}
 
 image := {"parameter": "image", "digest": "d4", "width": 8, "height": 8, "findings": [finding]}
 

@@ -140,7 +140,9 @@ denials contains {
 
 # METADATA
 # title: Adapter too strong
-# description: An adapter in force has a larger scale, of either sign, than it is allowed with.
+# description: >-
+#   An adapter in force has a larger scale, of either sign, than it is allowed with. Where it is loaded more than once, its
+#   scales are added up.
 # custom:
 #   code: adapter.scale
 #   fix: Set a smaller scale, or have max_scale_thousandths of the adapter in data.adapters reviewed.
@@ -152,7 +154,7 @@ denials contains {
 } if {
 	some [index, digest, adapter] in _adapters
 	largest := adapter.max_scale_thousandths
-	scale := input.model.adapters[index].scale_thousandths
+	scale := sum([abs(loaded.scale_thousandths) | some loaded in input.model.adapters; loaded.digest == digest])
 	not _within(scale, largest)
 }
 
@@ -173,7 +175,7 @@ _adapter_allowed(adapter) if is_object(data.adapters[adapter.digest])
 
 _within(scale, largest) if {
 	is_number(largest)
-	abs(scale) <= largest
+	scale <= largest
 }
 
 # Whether the time up to which the entry holds is over. What cannot be read as a time is over.
@@ -182,11 +184,17 @@ _expired(entry) if {
 	not _ahead(expires)
 }
 
-# Times in UTC compare as texts once their final Z is gone, which would sort a fraction of a second before none.
 _ahead(expires) if {
 	shape.time(expires)
-	trim_suffix(expires, "Z") > trim_suffix(input.time, "Z")
+	_instant(expires) > _instant(input.time)
 }
+
+# A time in UTC such that texts compare as times do: always with a point after the seconds, and the fraction without the
+# zeros that close it.
+_instant(time) := concat(".", [
+	substring(time, 0, 19),
+	trim_right(trim_left(substring(time, 19, -1), "."), "0Z"),
+])
 
 # Whether the entry says where its training data comes from.
 _disclosed(entry) if shape.text(entry.data_origin)

@@ -7,7 +7,9 @@ import data.governance.reasons
 # The reasons where the data says this of the model, beside or in place of what the fixture says.
 found(change) := verdicts if {
 	entry := object.union(fixtures.models.m, change)
-	verdicts := _verdicts with input as fixtures.admission with data.models as {"m/1": entry}
+	verdicts := _verdicts with input as fixtures.admission
+		with data.models as {"m/1": entry}
+		with data.licences as fixtures.settings.licences
 }
 
 # The same of the one adapter in force.
@@ -16,6 +18,7 @@ found_adapter(change) := verdicts if {
 	verdicts := _verdicts with input as fixtures.changed("/model/adapters", [fixtures.adapter])
 		with data.models as fixtures.models
 		with data.adapters as {"d5": entry}
+		with data.licences as fixtures.settings.licences
 }
 
 _verdicts := {
@@ -39,7 +42,10 @@ test_a_model_expires if {
 	every time in ["2026-11-23T14:00:00.001Z", "2026-11-23T14:00:01Z", "9999-12-31T23:59:59Z"] {
 		found({"expires": time}) == nothing
 	}
-	every time in ["2026-11-23T14:00:00.000Z", "2026-11-23T14:00:00Z", "2026-11-23T13:59:59.999999Z", "never", "", null, 9] {
+	every time in [
+		"2026-11-23T14:00:00.000Z", "2026-11-23T14:00:00Z", "2026-11-23T14:00:00.000000Z", "2026-11-23T14:00:00.0Z",
+		"2026-11-23T13:59:59.999999Z", "never", "", null, 9,
+	] {
 		found({"expires": time}) == denied("model.expired", "/models/m~11/expires")
 	}
 }
@@ -61,7 +67,8 @@ test_a_licence_must_be_known_and_allow_the_purpose if {
 
 test_an_undisclosed_origin_does_what_the_data_says if {
 	every origin in ["", null, 5] {
-		found({"data_origin": origin}) == object.union(nothing, {"notes": {["model.undisclosed", "/models/m~11"]}})
+		noted := found({"data_origin": origin}) with data.undisclosed as "note"
+		noted == object.union(nothing, {"notes": {["model.undisclosed", "/models/m~11"]}})
 	}
 	reviewed := found({"data_origin": ""}) with data.undisclosed as "review"
 	reviewed == object.union(nothing, {"reviews": {["model.undisclosed", "/models/m~11"]}})
@@ -75,6 +82,8 @@ test_an_adapter_must_be_allowed if {
 	found_adapter({}) == nothing
 	denials := model.denials with input as fixtures.changed("/model/adapters", [fixtures.adapter])
 		with data.models as fixtures.models
+		with data.adapters as {}
+		with data.licences as fixtures.settings.licences
 	fixtures.codes(denials) == {"adapter.not_allowed"}
 }
 
@@ -82,7 +91,8 @@ test_what_holds_for_models_holds_for_adapters if {
 	found_adapter({"expires": "2026-11-23T14:00:00Z"}) == denied("adapter.expired", "/adapters/d5/expires")
 	found_adapter({"licence": "GPL-2.0"}) == denied("adapter.licence", "/adapters/d5/licence")
 	undisclosed := object.union(nothing, {"notes": {["adapter.undisclosed", "/adapters/d5"]}})
-	found_adapter({"data_origin": ""}) == undisclosed
+	noted := found_adapter({"data_origin": ""}) with data.undisclosed as "note"
+	noted == undisclosed
 }
 
 test_an_adapter_is_allowed_up_to_a_scale_of_either_sign if {
@@ -90,4 +100,34 @@ test_an_adapter_is_allowed_up_to_a_scale_of_either_sign if {
 		found_adapter({"max_scale_thousandths": largest}) == denied("adapter.scale", "/adapters/d5/max_scale_thousandths")
 	}
 	found_adapter({"max_scale_thousandths": 800}) == nothing
+}
+
+test_the_scales_of_an_adapter_that_is_loaded_twice_are_added_up if {
+	loaded := [object.union(fixtures.adapter, {"scale_thousandths": scale}) | some scale in [-400, 401]]
+	every largest, codes in {800: {"adapter.scale"}, 801: set()} {
+		found_codes := {denial.code | some denial in _denials(loaded, largest)}
+		found_codes == codes
+	}
+	{denial.path | some denial in _denials(loaded, 800)} == {
+		"/model/adapters/0/scale_thousandths",
+		"/model/adapters/1/scale_thousandths",
+	}
+}
+
+_denials(loaded, largest) := denials if {
+	denials := model.denials with input as fixtures.changed("/model/adapters", loaded)
+		with data.models as fixtures.models
+		with data.adapters as {"d5": object.union(fixtures.adapters.d5, {"max_scale_thousandths": largest})}
+		with data.licences as fixtures.settings.licences
+}
+
+test_one_instant_is_one_time_however_it_is_written if {
+	every now in ["2026-11-23T14:00:00Z", "2026-11-23T14:00:00.000Z", "2026-11-23T14:00:00.0000Z"] {
+		every expires in ["2026-11-23T14:00:00Z", "2026-11-23T14:00:00.00Z", "2026-11-23T14:00:00.00000Z"] {
+			denials := model.denials with input as fixtures.changed("/time", now)
+				with data.models as {"m": object.union(fixtures.models.m, {"expires": expires})}
+				with data.licences as fixtures.settings.licences
+			fixtures.codes(denials) == {"model.expired"}
+		}
+	}
 }

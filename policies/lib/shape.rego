@@ -81,7 +81,14 @@ time(value) if {
 		value,
 	)
 	startswith(written, "0000-00-00T00:00:00")
-	trim_left(trim_prefix(substring(written, 19, -1), "."), "0") == "Z"
+	_fraction(substring(written, 19, -1))
+}
+
+_fraction(written) if written == "Z"
+
+_fraction(written) if {
+	startswith(written, ".0")
+	trim_left(trim_prefix(written, "."), "0") == "Z"
 }
 
 # An array of findings, each with a score in millionths. It may be empty: `governance.findings` judges that.

@@ -48,13 +48,17 @@ test_labels_that_are_too_long_together_give_way_to_the_general_text if {
 	joined(57) == concat(" / ", [line("a", 60), line("é", 57)])
 	count(joined(57)) == 120
 	joined(58) == "AI-generated"
+	labelled("😀", 57) == concat(" / ", [line("a", 60), line("😀", 57)])
+	labelled("😀", 58) == "AI-generated"
 }
 
 line(character, length) := concat("", [character | some _ in numbers.range(1, length)])
 
-joined(length) := obligations.visible_label if {
+joined(length) := labelled("é", length)
+
+labelled(character, length) := obligations.visible_label if {
 	obligations := disclosure.obligations with input as request(["one", "two"])
-		with data.markets as {"one": {"visible_label": line("a", 60)}, "two": {"visible_label": line("é", length)}}
+		with data.markets as {"one": {"visible_label": line("a", 60)}, "two": {"visible_label": line(character, length)}}
 		with data.visible_label as "AI-generated"
 }
 

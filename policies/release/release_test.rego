@@ -1,25 +1,20 @@
 package governance.release_test
 
 import data.governance.fixtures
-import data.governance.release
 
 codes(changes) := {reason.code | some reason in decide(changes).reasons}
 
-decide(changes) := decide_where(changes, {})
+decide(changes) := decide_under({"markets": {}}, changes)
 
 # The decision in a world of these markets.
-decide_where(changes, markets) := decision if {
-	decision := release.decision with input as json.patch(fixtures.release, changes)
-		with data.models as fixtures.models
-		with data.markets as markets
-}
+decide_where(changes, markets) := decide_under({"markets": markets}, changes)
 
-explain(changes) := explanation if {
-	explanation := release.explanation with input as json.patch(fixtures.release, changes)
-		with data.models as fixtures.models
-		with data.markets as {}
-		with data.works as {"mural": {"action": "review"}}
-}
+# The decision where these settings are others.
+decide_under(settings, changes) := asked(settings, changes).decision
+
+explain(changes) := asked({"markets": {}, "works": {"mural": {"action": "review"}}}, changes).explanation
+
+asked(settings, changes) := fixtures.asked("release", json.patch(fixtures.release, changes), settings)
 
 set(path, value) := [{"op": "add", "path": path, "value": value}]
 
@@ -27,7 +22,7 @@ test_a_good_draft_is_allowed_with_its_obligations if {
 	decision := decide([])
 	decision.outcome == "allow"
 	decision.reasons == []
-	decision.obligations == data.obligations
+	decision.obligations == fixtures.settings.obligations
 }
 
 test_every_part_that_cannot_be_read_is_named if {
@@ -42,15 +37,13 @@ test_every_part_that_cannot_be_read_is_named if {
 }
 
 test_an_unsound_setting_denies if {
-	decision := release.decision with input as fixtures.release
-		with data.models as fixtures.models
-		with data.thresholds as {"nsfw": {"deny": "high"}}
+	decision := decide_under({"thresholds": {"nsfw": {"deny": "high"}}}, [])
 	decision.outcome == "deny"
 	[reason.code | some reason in decision.reasons] == ["data.malformed"]
 }
 
 test_scores_are_judged_at_the_thresholds if {
-	threshold := data.thresholds.nsfw
+	threshold := fixtures.settings.thresholds.nsfw
 	cases := [
 		{"score": threshold.review - 1, "outcome": "allow"},
 		{"score": threshold.review, "outcome": "review"},
@@ -95,11 +88,11 @@ test_the_markets_asked_for_oblige_and_judge if {
 		"thresholds": {"nsfw": {"deny": 100, "review": 20}},
 	}
 	markets := {"east": east, "west": {}}
-	decide_where(set("/request/markets", ["west"]), markets).obligations == data.obligations
+	decide_where(set("/request/markets", ["west"]), markets).obligations == fixtures.settings.obligations
 	every named in [["east"], ["west", "east"], []] {
 		decision := decide_where(set("/request/markets", named), markets)
 		decision.outcome == "allow"
-		decision.obligations == object.union(data.obligations, {
+		decision.obligations == object.union(fixtures.settings.obligations, {
 			"visible_label": "KI",
 			"output_formats": ["image/png"],
 			"approvals": 2,
@@ -110,9 +103,7 @@ test_the_markets_asked_for_oblige_and_judge if {
 }
 
 test_no_required_detector_is_no_safety if {
-	decision := release.decision with input as fixtures.release
-		with data.models as fixtures.models
-		with data.required_detectors as []
+	decision := decide_under({"required_detectors": []}, [])
 	decision.outcome == "deny"
 	[reason.code | some reason in decision.reasons] == ["detector.missing"]
 }
@@ -120,11 +111,8 @@ test_no_required_detector_is_no_safety if {
 test_an_image_too_small_to_mark_keeps_the_obligation_or_is_labelled if {
 	small := set("/draft/markable", false)
 	decide(small).obligations.watermark == true
-	every expected, markets in {data.visible_label: {}, "KI": {"east": {"visible_label": "KI"}}} {
-		labelled := release.decision with input as json.patch(fixtures.release, small)
-			with data.models as fixtures.models
-			with data.markets as markets
-			with data.small_images as "label"
+	every expected, markets in {"AI-generated": {}, "KI": {"east": {"visible_label": "KI"}}} {
+		labelled := decide_under({"markets": markets, "small_images": "label"}, small)
 		labelled.outcome == "allow"
 		labelled.obligations.watermark == false
 		labelled.obligations.visible_label == expected
@@ -132,9 +120,7 @@ test_an_image_too_small_to_mark_keeps_the_obligation_or_is_labelled if {
 }
 
 test_a_role_limit_of_the_wrong_type_is_no_limit_of_its_own if {
-	decision := release.decision with input as json.patch(fixtures.release, set("/draft/width", 16777216))
-		with data.models as fixtures.models
-		with data.roles as {"designer": {"limits": {"pixels": "many"}}}
+	decision := decide_under({"roles": {"designer": {"limits": {"pixels": "many"}}}}, set("/draft/width", 16777216))
 	[reason.code | some reason in decision.reasons] == ["draft.too_large"]
 }
 

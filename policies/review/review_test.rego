@@ -1,7 +1,6 @@
 package governance.review_test
 
 import data.governance.fixtures
-import data.governance.review
 
 good := {
 	"version": 1,
@@ -30,19 +29,17 @@ settings := {"roles": ["reviewer", "editor in chief"], "approvals": 1, "approval
 
 markets := {"west": {}, "east": {"approvals": 3}}
 
-decide(changes) := decision if {
-	decision := review.decision with input as json.patch(good, changes)
-		with data.models as fixtures.models
-		with data.review as settings
-		with data.markets as markets
-}
+decide(changes) := decide_under({}, changes)
 
-explain(changes) := explanation if {
-	explanation := review.explanation with input as json.patch(good, changes)
-		with data.models as fixtures.models
-		with data.review as settings
-		with data.markets as markets
-}
+# The decision where these settings are others.
+decide_under(others, changes) := asked(others, changes).decision
+
+explain(changes) := asked({}, changes).explanation
+
+asked(others, changes) := fixtures.asked(
+	"review", json.patch(good, changes),
+	object.union({"review": settings, "markets": markets}, others),
+)
 
 set(path, value) := [{"op": "add", "path": path, "value": value}]
 
@@ -69,7 +66,7 @@ test_every_part_that_cannot_be_read_is_named if {
 
 test_what_is_no_object_is_denied if {
 	every value in [null, true, 1, "text", [], {}] {
-		decision := review.decision with input as value
+		decision := fixtures.asked("review", value, {}).decision
 		decision.outcome == "deny"
 		count(decision.reasons) == 8
 	}
@@ -77,10 +74,7 @@ test_what_is_no_object_is_denied if {
 
 test_an_unsound_setting_denies if {
 	every value in [{}, {"roles": [], "approvals": 1}, {"roles": ["reviewer"], "approvals": 0}, {"roles": "reviewer", "approvals": 1}] {
-		decision := review.decision with input as good
-			with data.models as fixtures.models
-			with data.markets as markets
-			with data.review as value
+		decision := fixtures.asked("review", good, {"review": value, "markets": markets}).decision
 		decision.outcome == "deny"
 		[reason.code | some reason in decision.reasons] == ["data.malformed"]
 	}
@@ -110,13 +104,13 @@ test_the_licence_of_the_model_is_held_against_the_purpose_of_what_is_held if {
 	[reason.code | some reason in licensed("marketing").reasons] == ["model.licence"]
 }
 
-licensed(purpose) := decision if {
-	decision := review.decision with input as json.patch(good, set("/hold/purpose", purpose))
-		with data.models as {"m": object.union(fixtures.models.m, {"licence": "research-only"})}
-		with data.licences as {"research-only": {"purposes": ["research"]}}
-		with data.review as settings
-		with data.markets as markets
-}
+licensed(purpose) := decide_under(
+	{
+		"models": {"m": object.union(fixtures.models.m, {"licence": "research-only"})},
+		"licences": {"research-only": {"purposes": ["research"]}},
+	},
+	set("/hold/purpose", purpose),
+)
 
 test_more_approvals_are_waited_for if {
 	cases := [
@@ -146,11 +140,7 @@ test_more_approvals_are_waited_for if {
 }
 
 test_the_general_obligation_counts_too if {
-	decision := review.decision with input as good
-		with data.models as fixtures.models
-		with data.review as settings
-		with data.markets as markets
-		with data.obligations as {"approvals": 2}
+	decision := decide_under({"obligations": {"approvals": 2}}, [])
 	decision.outcome == "review"
 	decision.obligations == {"approvals": 2}
 }
@@ -175,12 +165,29 @@ test_one_rejection_is_enough_and_needs_no_allowed_model if {
 	}
 }
 
-test_who_may_not_approve_may_not_reject_either if {
+test_who_approved_may_still_reject if {
+	rejected := array.concat(set("/verdict", "reject"), set("/hold/codes", ["work.review"]))
+	after := array.concat(rejected, set("/approvals", ["reviewer@example.org"]))
+	decide(after) == {"outcome": "allow", "reasons": [], "obligations": {}}
+}
+
+test_a_person_is_the_same_in_letters_of_either_case_and_by_any_issuer if {
+	every id in ["DESIGNER@Example.ORG", "designer@example.org"] {
+		own := array.concat(set("/reviewer/id", id), set("/reviewer/issuer", "another"))
+		codes(own) == {"review.requester"}
+	}
+	codes(set("/approvals", ["Reviewer@EXAMPLE.org"])) == {"review.twice"}
+	three := set("/hold/markets", ["east"])
+	decide(array.concat(three, set("/approvals", ["Second@example.org", "second@example.org"]))).outcome == "review"
+	decide(array.concat(three, set("/approvals", ["second@example.org", "Designer@example.org"]))).outcome == "review"
+	decide(array.concat(three, set("/approvals", ["second@example.org", "third@example.org"]))).outcome == "allow"
+}
+
+test_neither_the_requester_nor_who_may_not_approve_may_reject if {
 	rejected := set("/verdict", "reject")
 	every changes in [
 		set("/reviewer/roles", ["designer"]),
 		set("/reviewer/id", "designer@example.org"),
-		set("/approvals", ["reviewer@example.org"]),
 	] {
 		decide(array.concat(rejected, changes)).outcome == "deny"
 	}

@@ -72,12 +72,22 @@ def test_a_tensor_cannot_change_between_check_and_call(pipe):
 
 def test_a_batch_of_embeddings_counts_as_that_many_prompts(pipe):
     assert bound(pipe, prompt_embeds=EMBEDDING.repeat(3, 1, 1)).images == 3
+    assert (
+        bound(pipe, prompt_embeds=[EMBEDDING[0]] * 3).images == 3
+    )  # as pipelines take it whose prompts differ in length
 
 
 @pytest.mark.parametrize("value", [LATENTS.to_sparse(), LATENTS.to("meta"), torch.nn.Parameter(LATENTS), [LATENTS, 3]])
 def test_what_has_no_bytes_of_its_own_is_refused(governed, value):
     with pytest.raises(UnsupportedArgumentError):
         governed("a", latents=value)
+
+
+def test_a_tensor_that_cannot_be_copied_is_refused_on_record(pipe):
+    line = Governor(fake_parts(encoder=ImageEncoder()))
+    with pytest.raises(UnsupportedArgumentError, match="cannot be copied"):
+        wrap(pipe, line, PRINCIPAL, "marketing")("a", latents=torch.zeros(1).expand(1 << 50))
+    assert [record.entry.kind for record in line.parts.ledger.records] == [EntryKind.FAILED]
 
 
 def test_what_policy_allows_reaches_the_pipeline(governed, policy):

@@ -114,7 +114,7 @@ def test_a_decision_of_another_shape_is_an_error(result: str) -> None:
         OpaEngine(BUNDLE, server.url).decide(Stage.ADMISSION, admission_facts())
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(cut=st.integers(0, len(ALLOWED) - 1), noise=st.binary(max_size=20))
 def test_no_piece_of_an_allow_is_an_allow(cut: int, noise: bytes) -> None:
     with bad_server(says(answer(ALLOWED[:cut] + noise))) as server, pytest.raises(PolicyError):

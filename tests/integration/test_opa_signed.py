@@ -108,7 +108,7 @@ def test_any_other_archive_is_not_activated(
         assert not started.started()
         assert "refuses connections" in refusal(OpaEngine(served_bundle, started.url))
     with opa_server(opa, keys, "--config-file", configured(keys, signed), ready=False) as started:
-        assert started.eventually(lambda: "Bundle load failed" in started.log.read_text())
+        assert started.eventually(lambda: "Bundle load failed" in started.log.read_text() and started.listens())
         assert not started.healthy()
         assert "does not say which bundle" in refusal(OpaEngine(served_bundle, started.url))
 

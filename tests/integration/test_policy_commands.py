@@ -223,6 +223,10 @@ class TestTest:
         (missed,) = re.findall(r"  not covered: lib/findings.rego (.*)", ran.out)
         assert missed.endswith(f", {len(text.splitlines()) + 2}")
 
+    def test_rules_that_do_not_compile_are_one_problem(self, shell: Shell, bundle: Path) -> None:
+        edit_rules(bundle, "lib/findings.rego", "_listed(finding) if", "_listed(finding) when")
+        shell("policy", "test", bundle, "--corpus").failed(1, "lib/findings.rego")
+
     def test_a_bundle_without_tests(self, shell: Shell, bundle: Path) -> None:
         retested(bundle, "")
         ran = shell("policy", "test", bundle)
@@ -329,10 +333,23 @@ class TestExplainInput:
         assert "the line would refuse this input before any rule: / breaks required" in ran.out
         assert lines(ran)["input"] == "/normaliser is not there"
 
-    @pytest.mark.parametrize("content", ["", "[]", "{}", '{"stage": "nowhere"}', '{"stage": NaN}', "[" * 100_000, "5"])
-    def test_what_is_no_input(self, shell: Shell, content: str) -> None:
+    @pytest.mark.parametrize(
+        ("content", "why"),
+        [
+            ("", "Expecting value"),
+            ("[]", "it holds no object"),
+            ("5", "it holds no object"),
+            ("{}", "its `stage` is none of admission, release, review"),
+            ('{"stage": "nowhere"}', "its `stage` is none of"),
+            ('{"stage": ["admission"]}', "its `stage` is none of"),
+            ('{"stage": NaN}', "NaN is not JSON"),
+            ('{"stage": "review", "x": 1e999}', "1e999 is larger than any number"),
+            ("[" * 100_000, "recursion"),
+        ],
+    )
+    def test_what_is_no_input(self, shell: Shell, content: str, why: str) -> None:
         (shell.folder / "input.json").write_text(content)
-        shell("policy", "explain", "--input", "input.json").failed(1, "input.json is no policy input")
+        shell("policy", "explain", "--input", "input.json").failed(1, "input.json is no policy input", why)
 
     def test_no_file(self, shell: Shell) -> None:
         shell("policy", "explain", "--input", "none.json").failed(1, "none.json cannot be read")

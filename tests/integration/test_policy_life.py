@@ -10,6 +10,7 @@ import tarfile
 import time
 import warnings
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +34,11 @@ from support.real import require
 
 EXAMPLE = ROOT / "docs" / "examples" / "tenant.json"
 pytestmark = pytest.mark.filterwarnings("ignore::governance_adapters.marking.authority.InsecureKeyWarning")
+
+
+def own_children():
+    """The processes that this one started and did not wait for."""
+    return {child for tasks in Path("/proc/self/task").glob("*/children") for child in tasks.read_text().split()}
 
 
 @pytest.fixture
@@ -198,6 +204,13 @@ class TestCandidate:
     def test_one_that_does_not_load_is_said_at_the_start(self, installed, tmp_path):
         with pytest.raises(PolicyError, match="no policy bundle"), opened(changed(installed, candidate=tmp_path / "x")):
             pass
+
+    def test_the_other_engine_is_let_go_of_then(self, installed, tmp_path):
+        before = own_children()
+        with pytest.raises(PolicyError) as caught:
+            open_policy(changed(installed, candidate=tmp_path / "x"))
+        assert own_children() == before
+        assert caught.value.__traceback__  # which holds on to the engine, were it not closed
 
     def test_the_doctor_names_it(self, trial, shell, examined):
         finding = examined(shell, candidate=trial.candidate)

@@ -207,6 +207,13 @@ def test_an_error_at_evaluation_is_no_decision_and_leaks_nothing() -> None:
         assert engine.decide(Stage.RELEASE, release_facts()).outcome is Outcome.ALLOW
 
 
+def test_a_key_that_stands_for_two_values_is_not_quoted() -> None:
+    with closing(admission_engine("decision := {input.prompts[0].text: x | some x in [1, 2]}")) as engine:
+        with pytest.raises(PolicyError, match=f"{ADMISSION} line 3: value for key\\. ") as caught:
+            engine.decide(Stage.ADMISSION, admission_facts(example_request("a private `prompt`")))
+        assert "private" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -18,7 +18,7 @@ from governance.testing.policy import FakePolicyEngine, admission_facts
 from governance.types import Outcome, Stage
 from governance_adapters.policy.bundle import Bundle
 from governance_adapters.policy.regorus import RegorusEngine
-from governance_adapters.policy.reload import ReloadingEngine
+from governance_adapters.policy.reload import ReloadingEngine, _Files
 from support.bundles import bundle_at, data_text
 
 CHANGES = 20
@@ -78,6 +78,26 @@ def deciding(policy, threads=4):
             each.result()  # an error in a thread is an error of the test
 
 
+@contextmanager
+def scribbling(path):
+    """Somebody writes in the bundle at `path` all the while."""
+    stop = threading.Event()
+
+    def scribble():
+        while not stop.is_set():
+            with (path / "admission" / "notes.txt").open("a") as file:
+                file.write("x")
+            time.sleep(0.0005)
+
+    writer = threading.Thread(target=scribble)
+    writer.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        writer.join()
+
+
 def recorded_order(ledger):
     return [entry.body["revision"] for _, entry in ledger.entries(kind=EntryKind.POLICY, limit=1000)]
 
@@ -130,6 +150,12 @@ class TestWhatDoesNotLoad:
         engine = ReloadingEngine(path, make, OFTEN, settle=0)
         before = engine.bundle_revision
         good = (path / "data.json").read_bytes()
+        odd = path / "lib" / os.fsdecode(b"odd\xff.rego")
+        odd.write_text("package odd\n")
+        self._look(engine)
+        assert engine.decide(Stage.ADMISSION, admission_facts()).bundle_revision == before
+        assert "printable UTF-8" in engine.problem
+        odd.unlink()
         for content, named in ((b"{", "data.json"), (b'{"normaliser": "0"}', "data.json")):
             (path / "data.json").write_bytes(content)
             self._look(engine)
@@ -249,24 +275,33 @@ class TestEngines:
 
     def test_a_bundle_that_changes_while_it_is_read_is_not_taken(self):
         engine = ReloadingEngine(self.path, self.make, 0)
-        stop = threading.Event()
-
-        def scribble():
-            while not stop.is_set():
-                with (self.path / "admission" / "notes.txt").open("a") as file:
-                    file.write("x")
-                time.sleep(0.0005)
-
-        writer = threading.Thread(target=scribble)
         self.change(1)
-        writer.start()
-        try:
-            with pytest.raises(PolicyError, match="changed while it was read"):
-                engine.reload()
-        finally:
-            stop.set()
-            writer.join()
+        with scribbling(self.path), pytest.raises(PolicyError, match="changed while it was read"):
+            engine.reload()
         assert engine.reload()
+
+    def test_the_first_one_is_read_whole_as_well(self):
+        files = ReloadingEngine(self.path, self.make, 0)._loaded  # not even then: it is too new
+        assert files is None
+        with scribbling(self.path), pytest.raises(PolicyError, match="changed while it was read"):
+            ReloadingEngine(self.path, self.make, 0)
+        assert len(self.made) == 1
+
+    def test_a_file_that_was_just_removed_counts_as_a_change(self):
+        before = _Files.at(self.path)
+        time.sleep(2 * SOON)
+        (self.path / "lib" / "terms.rego").unlink()
+        assert _Files.at(self.path).changed > before.changed
+
+    def test_callers_do_not_wait_for_the_one_who_looks(self):
+        engine = ReloadingEngine(self.path, self.make, OFTEN, settle=0)
+        with engine._looking:
+            time.sleep(2 * OFTEN)
+            engine.decide(Stage.ADMISSION, admission_facts())
+        self.change(1)
+        time.sleep(2 * OFTEN)
+        engine.decide(Stage.ADMISSION, admission_facts())
+        assert len(self.made) == 2
 
     def test_a_forked_child_decides(self):
         engine = ReloadingEngine(self.path, self.make, OFTEN)

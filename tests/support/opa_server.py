@@ -74,6 +74,14 @@ class OpaServer:
         finally:
             connection.close()
 
+    def listens(self) -> bool:
+        """Whether it accepts connections."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=5).close()
+        except OSError:
+            return False
+        return True
+
     def kill(self) -> None:
         """End it at once, as a crash does."""
         self.process.send_signal(signal.SIGKILL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -72,6 +73,12 @@ def test_the_revision_leaves_out_tests_other_files_and_itself(root: Path) -> Non
     assert Bundle.load(root).revision == before
     edit(root, lambda manifest: manifest.update(metadata={"owner": "compliance"}), ".manifest")
     assert Bundle.load(root).revision != before
+
+
+def test_a_name_that_is_not_utf_8_is_refused(root: Path) -> None:
+    (root / "lib" / os.fsdecode(b"bad\xff.rego")).write_text("package bad\n")
+    with pytest.raises(PolicyError, match=r"lib/bad.udcff\.rego"):
+        Bundle.load(root)
 
 
 def test_a_moved_policy_is_another_revision(root: Path) -> None:

@@ -1,10 +1,13 @@
 """A candidate is evaluated and recorded; nothing of it is obeyed, not even its faults."""
 
+from dataclasses import replace
+
 import pytest
 
-from governance.candidate import MAX_RECORDED_BYTES, CandidatePolicy
+from governance.bodies import decision_of
+from governance.candidate import DETAILS_OMITTED, MAX_RECORDED_BYTES, CandidatePolicy, fitting
 from governance.canonical import canonical_bytes, digest
-from governance.entries import EntryKind
+from governance.entries import MAX_ENTRY_BYTES, Entry, EntryKind
 from governance.errors import DeniedError, PolicyError
 from governance.governor import Governor
 from governance.testing import FakePipeline, FakePolicyEngine, example_request, fake_parts
@@ -68,8 +71,9 @@ class TestFaults:
         candidate = FakePolicyEngine({Stage.ADMISSION: PolicyError("No.", remedy="None.")}, bundle_revision=NEW)
         assert decided(candidate).candidate == CandidateDecision(NEW, None, error="PolicyError")
 
-    def test_a_foreign_error_too(self):
+    def test_a_foreign_error_too(self, caplog):
         decision = decided(Broken(bundle_revision=NEW))
+        assert "fault of the adapter" not in caplog.text  # it might quote the input
         assert decision.outcome is Outcome.ALLOW
         assert decision.candidate == CandidateDecision(NEW, None, error="ZeroDivisionError")
 
@@ -90,8 +94,16 @@ class TestFaults:
         assert decided(FakePolicyEngine({Stage.ADMISSION: scripted})).candidate.error == "PolicyError"
 
     def test_what_cannot_be_recorded_is_its_error(self):
-        assert decided(candidates(Outcome.ALLOW, max_steps=1.5)).candidate.error == "CanonicalError"
-        assert decided(candidates(Outcome.ALLOW, visible_label="x" * 40_000)).candidate.error == "PolicyError"
+        formats = [f"image/{number}" for number in range(4000)]
+        assert decided(candidates(Outcome.ALLOW, output_formats=formats)).candidate.error == "PolicyError"
+
+    @pytest.mark.parametrize("obliged", [{"max_steps": 1.5}, {"visible_label": "secret " * 40}, {"note": "a secret"}])
+    def test_what_the_line_would_refuse_is_its_error_and_is_kept_nowhere(self, obliged, caplog):
+        assert decided(candidates(Outcome.ALLOW, **obliged)).candidate == CandidateDecision(
+            NEW, None, error="ObligationError"
+        )
+        assert "ObligationError" in caplog.text
+        assert "secret" not in caplog.text
 
     def test_reasons_beyond_what_an_entry_holds_are_left_out(self):
         reasons = [Reason("prompt.new", "In words.", f"/prompts/{number}") for number in range(2000)]
@@ -124,6 +136,30 @@ class TestInTheLine:
         assert Governor(parts).generate(example_request(), FakePipeline()).items[0].asset is not None
         found = [record.entry.body["decision"]["candidate"] for record in parts.ledger.records]
         assert [(each["outcome"], each["error"]) for each in found] == [(None, "ZeroDivisionError")] * 2
+
+    def test_a_candidate_for_which_an_entry_has_no_room_costs_no_image(self):
+        notes = [Reason("prompt.noted", "In words.", "/prompts/0") for _ in range(530)]
+        many = [Reason("prompt.new", "In words.", "/prompts/0") for _ in range(200)]
+        parts = fake_parts(policy=CandidatePolicy(candidates(Outcome.ALLOW, *notes), candidates(Outcome.DENY, *many)))
+        assert Governor(parts).generate(example_request(), FakePipeline()).items[0].asset is not None
+        for record in parts.ledger.records:
+            assert len(record.entry.body["decision"]["reasons"]) == len(notes)
+            found = decision_of(record.entry, ()).candidate
+            assert found == CandidateDecision(NEW, Outcome.DENY, error=DETAILS_OMITTED)
+
+    @pytest.mark.parametrize(("spare", "kept"), [(0, "all"), (-1, "outcome"), (-1990, "outcome"), (-2100, "nothing")])
+    def test_an_entry_keeps_of_a_candidate_what_it_has_room_for(self, spare, kept):
+        said = {"bundle_revision": NEW, "outcome": "deny", "reasons": ["x" * 2000], "obligations": {}, "error": ""}
+
+        def padded(length, candidate):
+            return Entry(EntryKind.DENIED, "subject", {"decision": {"pad": "x" * length, "candidate": candidate}})
+
+        room = MAX_ENTRY_BYTES - len(padded(0, said).leaf())
+        entry = padded(room - spare, said)
+        wanted = {"all": said, "outcome": {**said, "reasons": [], "error": DETAILS_OMITTED}, "nothing": None}[kept]
+        fitted = fitting(entry)
+        assert fitted == replace(entry, body={"decision": {"pad": "x" * (room - spare), "candidate": wanted}})
+        assert fitted.leaf()  # it is not too large
 
     def test_a_candidate_that_allows_opens_nothing(self):
         denying = FakePolicyEngine(undefined=frozenset({Stage.ADMISSION}))

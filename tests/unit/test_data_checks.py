@@ -92,6 +92,7 @@ def test_a_term_that_could_never_match_is_refused_by_name(
             ),
             "protected_names.somebody names unknown markets: Atlantis",
         ),
+        (lambda data: data["markets"].update({"": {}}), "/markets"),
         (
             lambda data: data["markets"].update(X={"thresholds": {"nsfw": {"review": 2, "deny": 1}}}),
             "markets.X.thresholds.nsfw: review lies above deny",

@@ -35,6 +35,8 @@ def run_tests(
     run, for there is no `opa`.
     """
     loaded = chosen_bundle(bundle)
+    with closing(RegorusEngine(loaded, engines=1)):
+        pass  # rules that do not compile are one problem, not one for each case
     opa = OpaCommand.find()
     with err.status("running the Rego tests"):
         tests = opa.test(loaded.root) if opa else None

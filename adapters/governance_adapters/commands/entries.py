@@ -85,7 +85,8 @@ def print_entry(ledger: Ledger, index: int, entry: Entry, shown: dict[str, str])
 
 def _candidate(candidate: CandidateDecision) -> dict[str, str]:
     """What a bundle on trial would have decided; its reasons have no words."""
-    outcome = f"none: {candidate.error}" if candidate.outcome is None else candidate.outcome.value
+    outcome = "none" if candidate.outcome is None else candidate.outcome.value
+    outcome += f": {candidate.error}" if candidate.error else ""
     said = {f"{reason.code} {reason.path}".rstrip(): "" for reason in candidate.reasons}
     obliged = {f"obliges {name}": value for name, value in _flat(candidate.obligations)}
     return {"outcome": outcome, "bundle": candidate.bundle_revision, **said, **obliged}

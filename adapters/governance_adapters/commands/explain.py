@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ from governance_adapters.commands.bundle_choice import chosen_bundle
 from governance_adapters.commands.explained import print_told, told_json
 from governance_adapters.commands.generate import open_model
 from governance_adapters.commands.output import JsonFlag, err, out, print_json
+from governance_adapters.policy.bundle import STAGES
 from governance_adapters.policy.explainer import Explainer, Told
 from governance_adapters.policy.regorus import RegorusEngine
 from governance_adapters.settings import Settings
@@ -99,17 +101,30 @@ def _read(file: Path) -> Mapping[str, Json]:
     """
     remedy = "Give a JSON object with a `stage`, as `governance ledger show --json` has under policy_input."
     try:
-        facts: dict[str, Json] = json.loads(file.read_bytes(), parse_constant=_refuse_constant)
-        Stage(str(facts["stage"]))
+        facts: Json = json.loads(file.read_bytes(), parse_constant=_refuse_constant, parse_float=_finite)
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror or error}.", remedy=remedy) from error
-    except (ValueError, RecursionError, TypeError, KeyError) as error:
-        raise ConfigurationError(f"{file} is no policy input: {error!r}.", remedy=remedy) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{file} is no policy input: {error}.", remedy=remedy) from error
+    if not isinstance(facts, dict):
+        raise ConfigurationError(f"{file} is no policy input: it holds no object.", remedy=remedy)
+    stages = [stage.value for stage in STAGES]
+    if facts.get("stage") not in stages:
+        raise ConfigurationError(
+            f"{file} is no policy input: its `stage` is none of {', '.join(stages)}.", remedy=remedy
+        )
     return facts
 
 
 def _refuse_constant(name: str) -> Json:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text[:40]} is larger than any number of JSON that programs agree on")
+    return number
 
 
 def _admission_facts(

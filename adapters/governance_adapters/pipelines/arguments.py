@@ -26,9 +26,8 @@ from governance_adapters.pipelines.opaque import hold_opaque
 
 OUTPUT_TYPES = ("pil", "np", "pt")
 _COUNTS = ("num_images_per_prompt", "batch_size")
-_LINE_ARGUMENTS = frozenset(
-    {"generator", "output_type", "return_dict", "num_inference_steps", "width", "height", *_COUNTS}
-)
+_STEPS = "num_inference_steps"
+_LINE_ARGUMENTS = frozenset({"generator", "output_type", "return_dict", _STEPS, "width", "height", *_COUNTS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +100,7 @@ def bind(
     parameters: dict[str, Scalar] = {}
     keywords: dict[str, Any] = {}
     opaque: list[OpaqueArgument] = []
-    batch = 1
+    batch = steps = 1
     for name, value in values.items():
         default = signature.parameters[name].default
         if value is None or name in _LINE_ARGUMENTS:
@@ -118,13 +117,14 @@ def bind(
         elif (held := hold_opaque(name, value)) is not None:
             keywords[name] = held.value
             opaque.append(held.argument)
-            batch = max(batch, held.batch)
+            batch, steps = max(batch, held.batch), max(steps, held.steps)
         else:
             raise UnsupportedArgumentError(
                 f"The argument {name!r} of type {type(value).__name__} cannot be shown to policy.",
                 remedy="Leave it out: texts, numbers, sizes, counts, generators, tensors and callbacks can be governed.",
             )
-    return replace(_bound(pipe, values, keywords, prompts, parameters, batch), opaque=tuple(opaque))
+    understood = _bound(pipe, values, keywords, prompts, parameters, batch)
+    return replace(understood, steps=max(understood.steps, steps), opaque=tuple(opaque))
 
 
 def _prompts(name: str, texts: Sequence[str]) -> list[Prompt]:
@@ -160,7 +160,7 @@ def _bound(
         keywords=keywords,
         prompts=tuple(prompts),
         parameters=parameters,
-        steps=_whole("num_inference_steps", values.get("num_inference_steps", 1)),
+        steps=_steps(values),
         width=width,
         height=height,
         images=images,
@@ -168,6 +168,12 @@ def _bound(
         output_type=output_type,
         return_dict=bool(values.get("return_dict", True)),
     )
+
+
+def _steps(values: Mapping[str, Any]) -> int:
+    """The denoising steps of all stages: some pipelines run a prior of their own, with steps of its own."""
+    given = {name: value for name, value in values.items() if name.endswith(_STEPS)}
+    return sum(_whole(name, value) for name, value in given.items()) or 1
 
 
 def _size(pipe: DiffusionPipeline, values: Mapping[str, Any], name: str) -> int:

@@ -102,7 +102,7 @@ def wrap(
     """
     original = _wrappable(pipe)
     own_call = original.__call__
-    running = threading.Lock()
+    turn = _Turn()
     output_classes = [named_output_class(original)]
 
     def governed_call(
@@ -115,8 +115,13 @@ def wrap(
         request_id: str | None = None,
         **kwargs: Any,
     ) -> Any:
-        # Schedulers and generators keep state: one pipeline binds, judges and makes one batch at a time.
-        with running:
+        if turn.taken_here:
+            nested = RequestError(
+                f"This {original.__name__} is called from within its own call.", remedy="Call it when it has returned."
+            )
+            governor.refuse(nested)
+            raise nested
+        with turn:
             _drop_fixed_mark(self)
             try:
                 who = _principal(principal, roles)
@@ -149,6 +154,30 @@ def wrap(
     )
     pipe.__class__ = governed
     return pipe
+
+
+class _Turn:
+    """Schedulers and generators keep state: one pipeline binds, judges and makes one batch at a time.
+
+    A callback runs in its call's own turn; if it called the pipeline again it would wait for itself.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._thread = 0
+
+    @property
+    def taken_here(self) -> bool:
+        """Whether this thread is in its turn now."""
+        return self._thread == threading.get_ident()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._thread = threading.get_ident()
+
+    def __exit__(self, *_exception: object) -> None:
+        self._thread = 0
+        self._lock.release()
 
 
 def _wrappable(pipe: Any) -> type[Any]:

@@ -21,15 +21,19 @@ def read_files(root: Path) -> dict[str, bytes]:
     """Every file that the revision covers, by its path in the bundle, sorted by the UTF-8 bytes of the path.
 
     Raises:
-        PolicyError: there is no folder at `root`; a file is a link, too large or unreadable, or OPA would load data from it
-            that this project would not see.
+        PolicyError: there is no folder at `root`; a file is a link, too large or unreadable, or its name is not UTF-8; or OPA
+            would load data from it that this project would not see.
     """
-    if not root.is_dir():
-        raise PolicyError(f"There is no policy bundle at {root}.", remedy="Name the folder that holds its .manifest.")
     files = {}
     try:
+        if not root.is_dir():
+            raise PolicyError(
+                f"There is no policy bundle at {root}.", remedy="Name the folder that holds its .manifest."
+            )
         for path in root.rglob("*"):
             name = path.relative_to(root).as_posix()
+            if not name.isprintable():  # a byte that is not UTF-8 stands there as a surrogate
+                raise PolicyError(f"The policy bundle has a file named {name!a}.", remedy="Name it in printable UTF-8.")
             if path.is_symlink():
                 raise PolicyError(f"{name} in the policy bundle is a link.", remedy="Put the file itself there.")
             if not path.is_file() or name.endswith("_test.rego"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,18 +26,17 @@ class Pool:
         Raises:
             PolicyError: as `Worker`; or no worker became free in time, or the pool is closed.
         """
-        slot = self._take()
-        try:
+        caller, answered = object(), False
+        try:  # around the taking, too: an interrupt there must not cost the slot
+            slot = self._take(caller)
             if slot.worker is None or not slot.worker.alive:
                 slot.drop()
                 slot.worker = self._start()
-            try:
-                return slot.worker.ask(question)
-            except BaseException:
-                slot.worker = None
-                raise
+            answer = slot.worker.ask(question)
+            answered = True
+            return answer
         finally:
-            self._give(slot)
+            self._give(caller, answered=answered)
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -49,8 +47,9 @@ class Pool:
         """End every worker; those that are answering end with their answer."""
         with self._changed:
             self._closed = True
-            for slot in self._free:
-                slot.drop()
+            for slot in self._slots:
+                if slot.caller is None:
+                    slot.drop()
             self._changed.notify_all()
 
     def forget(self) -> None:
@@ -65,13 +64,11 @@ class Pool:
     def _reset(self) -> None:
         self._changed = threading.Condition()
         self._slots = tuple(_Slot() for _ in range(self._size))
-        # Used from the right: one caller at a time needs one worker, and an empty slot waits on the left.
-        self._free = deque(self._slots)
         self._closed = False
 
-    def _take(self) -> _Slot:
+    def _take(self, caller: object) -> _Slot:
         with self._changed:
-            ready = self._changed.wait_for(lambda: self._closed or self._free, self._wait_seconds)
+            ready = self._changed.wait_for(lambda: self._closed or self._free(), self._wait_seconds)
             if self._closed:
                 raise PolicyError("The policy engine is closed.", remedy="Make a new one.")
             if not ready:
@@ -79,22 +76,30 @@ class Pool:
                     f"No policy engine became free within {self._wait_seconds:g} s.",
                     remedy="Allow more engines, or find the rule that takes so long.",
                 )
-            return self._free.pop()
+            # One caller at a time needs one worker: an empty slot is the last choice.
+            slot = max(self._free(), key=lambda free: free.worker is not None)
+            slot.caller = caller
+            return slot
 
-    def _give(self, slot: _Slot) -> None:
+    def _free(self) -> list[_Slot]:
+        return [slot for slot in self._slots if slot.caller is None]
+
+    def _give(self, caller: object, *, answered: bool) -> None:
+        """Give back what `caller` took, if anything. No later question meets a worker that did not answer this one."""
         with self._changed:
-            if self._closed:
-                slot.drop()
-            if slot.worker:
-                self._free.append(slot)
-            else:
-                self._free.appendleft(slot)
-            self._changed.notify()
+            for slot in self._slots:
+                if slot.caller is caller:
+                    if self._closed or not answered:
+                        slot.drop()
+                    slot.caller = None
+                    self._changed.notify()
 
 
 @dataclass(slots=True, eq=False)
 class _Slot:
     worker: Worker | None = None
+    caller: object | None = None
+    """Whose question it answers now."""
 
     def drop(self) -> None:
         if self.worker:

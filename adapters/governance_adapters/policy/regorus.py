@@ -37,6 +37,8 @@ _UNDEFINED_RESULT = "<undefined>"
 _NO_RULE = "not a valid rule path"
 _PLACE = re.compile(r"--> (?P<file>[^\n]*?):(?P<line>\d+):\d+\n")
 _PROBLEM = re.compile(r"^error: (?P<text>[^\n]{1,300})", re.MULTILINE)
+_VALUE = re.compile(r" Got |`(?![a-z_.]+`)")
+"""Where a problem begins to quote a value, which may be a prompt: "... Got `<value>` instead", "value for key `<value>`"."""
 
 
 class RegorusEngine:
@@ -183,8 +185,7 @@ def _translated(message: str, query: str) -> PolicyError:
     """Our error: the place and the problem, without the vendor's stack trace, source excerpt or input."""
     place, problem = _PLACE.search(message), _PROBLEM.search(message)
     where = f" at {place['file']} line {place['line']}" if place else ""
-    # "... Got `<value>` instead": the value may be a prompt.
-    what = f": {problem['text'].partition(' Got ')[0].rstrip('.')}" if problem else ""
+    what = f": {_VALUE.split(problem['text'])[0].rstrip('. ')}" if problem else ""
     if message.startswith(_NO_RULE):
         what = f": the bundle has no rule {query}"
     return PolicyError(

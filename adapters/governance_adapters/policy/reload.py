@@ -25,6 +25,7 @@ from governance_adapters.policy.bundle import Bundle
 logger = logging.getLogger(__name__)
 
 MakeEngine: TypeAlias = Callable[[Bundle], PolicyEngine]
+_File: TypeAlias = tuple[str, int, int, int, int, int]
 SETTLE_SECONDS = 0.5
 """How long files must be left alone before they are read: a copy that is under way is no bundle."""
 RETRY_SECONDS = 30.0
@@ -61,7 +62,7 @@ class ReloadingEngine:
 
         Raises:
             ConfigurationError: `every` or `settle` is negative.
-            PolicyError: the bundle does not load or compile.
+            PolicyError: the bundle does not load or compile, or changed while it was read.
         """
         if every < 0 or settle < 0:
             raise ConfigurationError("A bundle cannot be looked at every negative second.", remedy="Use 0 for never.")
@@ -70,10 +71,10 @@ class ReloadingEngine:
         _living.add(self)
         self._problem = ""
         seen = _Files.at(path)
-        self._served = _Served(make(Bundle.load(path)))
+        self._served = _Served(make(self._read(seen)))
         self._failed: tuple[_Files, float] | None = None
         self._pending: tuple[_Files, float] | None = None
-        self._loaded: _Files | None = seen if seen == _Files.at(path) and self._quiet(seen) else None
+        self._loaded: _Files | None = seen if self._quiet(seen) else None
         """The files that the engine in force was read from; None where they may have changed under the reading."""
         self._next_look = time.monotonic() + every
 
@@ -93,14 +94,12 @@ class ReloadingEngine:
         Raises:
             PolicyError: see `PolicyEngine.decide`. Never because a new bundle does not load.
         """
-        if self._every and time.monotonic() >= self._next_look and self._looking.acquire(blocking=False):
-            try:
-                self._look()
-            except GovernanceError as error:
-                self._note(error)
-            finally:
-                self._next_look = time.monotonic() + self._every
-                self._looking.release()
+        if self._due():
+            with self._looking:
+                try:
+                    self._look()
+                except GovernanceError as error:
+                    self._note(error)
         served = self._taken()
         try:
             return served.engine.decide(stage, facts)
@@ -131,6 +130,17 @@ class ReloadingEngine:
         self._looking = threading.Lock()
         self._using = threading.Lock()
 
+    def _due(self) -> bool:
+        """Whether a look is due: true for one caller each time, and for none as long as somebody is looking."""
+        if not self._every or time.monotonic() < self._next_look:
+            return False
+        with self._using:
+            now = time.monotonic()
+            if now < self._next_look or self._looking.locked():
+                return False
+            self._next_look = now + self._every
+            return True
+
     def _look(self) -> None:
         """Load the files if they are others than those in force, and were left alone for a moment."""
         seen = _Files.at(self._path)
@@ -148,9 +158,7 @@ class ReloadingEngine:
             raise
 
     def _load(self, seen: _Files) -> bool:
-        bundle = Bundle.load(self._path)
-        if _Files.at(self._path) != seen:
-            raise PolicyError(f"{self._path} changed while it was read.", remedy="Replace it whole, by a rename.")
+        bundle = self._read(seen)
         changed = bundle.revision != self.bundle_revision
         if changed:
             before = self._served
@@ -161,6 +169,12 @@ class ReloadingEngine:
         self._loaded = seen if self._quiet(seen) else None
         self._problem, self._failed, self._pending = "", None, None
         return changed
+
+    def _read(self, seen: _Files) -> Bundle:
+        bundle = Bundle.load(self._path)
+        if _Files.at(self._path) != seen:
+            raise PolicyError(f"{self._path} changed while it was read.", remedy="Replace it whole, by a rename.")
+        return bundle
 
     def _quiet(self, seen: _Files) -> bool:
         """Whether the files were left alone long enough: by the clock that stamps them, or, as that may be another
@@ -209,22 +223,19 @@ class _Served:
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """What `stat` says of a bundle: which folder it is, and of each file its name, identity, size, and when its content
-    and its status changed (ns). The last cannot be set by hand.
+    """What `stat` says of a bundle: of its folder, each folder in it and each file the name, device, identity, size, and
+    when its content and its status changed (ns). The last cannot be set by hand; of a folder they tell that a file went.
     """
 
-    root: tuple[int, int] | None
-    files: tuple[tuple[str, int, int, int, int], ...]
+    files: tuple[_File, ...]
 
     @classmethod
     def at(cls, path: Path) -> _Files:
-        """The files at `path` now; what vanishes while it is looked at is left out, and so makes a difference."""
+        """The files at `path` now; none if one vanishes while it is looked at."""
         try:
-            found = path.stat()
-            listed = sorted(_listed(str(path), ""))
+            return cls((_told("", path.stat()), *sorted(_listed(str(path), ""))))
         except OSError:
-            return cls(None, ())
-        return cls((found.st_dev, found.st_ino), tuple(listed))
+            return cls(())
 
     @property
     def changed(self) -> float:
@@ -232,17 +243,19 @@ class _Files:
         return max((each[-1] for each in self.files), default=0) / 1e9
 
 
-def _listed(folder: str, prefix: str) -> list[tuple[str, int, int, int, int]]:
+def _listed(folder: str, prefix: str) -> list[_File]:
     listed = []
     with os.scandir(folder) as entries:
         for entry in entries:
             name = prefix + entry.name
+            listed.append(_told(name, entry.stat(follow_symlinks=False)))
             if entry.is_dir(follow_symlinks=False):
                 listed += _listed(entry.path, f"{name}/")
-            else:
-                found = entry.stat(follow_symlinks=False)
-                listed.append((name, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
     return listed
+
+
+def _told(name: str, found: os.stat_result) -> _File:
+    return name, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _restart_in_child() -> None:

@@ -42,6 +42,7 @@ def _model_cases() -> list[Case]:
         _known("allowed up to the next second", "allow", expires="2026-11-23T14:00:01Z"),
         _known("allowed up to now", "deny", "model.expired", expires=EXAMPLE_TIME),
         _known("allowed up to this second", "deny", "model.expired", expires="2026-11-23T14:00:00Z"),
+        _known("allowed up to now, by the nanosecond", "deny", "model.expired", expires="2026-11-23T14:00:00.000000000Z"),
         _known("allowed up to a microsecond ago", "deny", "model.expired", expires="2026-11-23T13:59:59.999999Z"),
         _known("allowed up to a time elsewhere", "deny", "model.expired", expires="2026-11-24T14:00:00+01:00"),
         _known("allowed for ever", "deny", "model.expired", expires="never"),
@@ -72,6 +73,7 @@ def _model_cases() -> list[Case]:
 
 def _adapter_cases() -> list[Case]:
     two = [ADAPTER, {**ADAPTER, "digest": digest(b"other")}]
+    half = {**ADAPTER, "scale_thousandths": 400}
     return [
         _case("adapter", put("/model/adapters", [ADAPTER]), "deny", "adapter.not_allowed"),
         _lora("allowed adapter", "allow"),
@@ -89,6 +91,10 @@ def _adapter_cases() -> list[Case]:
         _lora("adapter above its scale", "deny", "adapter.scale", max_scale_thousandths=799),
         _lora("adapter with a negative scale", "deny", "adapter.scale", scale=-801, max_scale_thousandths=800),
         _lora("adapter with the most negative scale", "allow", scale=-MAX_SAFE_INTEGER),
+        _case("adapter loaded twice, above its scale", put("/model/adapters", [half, half]), "deny", "adapter.scale",
+              "adapter.scale", data={"adapters": {ADAPTER["digest"]: {**LORA, "max_scale_thousandths": 799}}}),
+        _case("adapter loaded twice, at its largest scale", put("/model/adapters", [half, half]), "allow",
+              data={"adapters": {ADAPTER["digest"]: {**LORA, "max_scale_thousandths": 800}}}),
         _lora("adapter with an unreadable scale limit", "deny", "adapter.scale", max_scale_thousandths="800"),
         _lora("adapter that may do nothing", "allow", scale=0, max_scale_thousandths=0),
     ]  # fmt: skip

@@ -51,9 +51,16 @@ def _person_cases() -> list[Case]:
             "review.requester", data=_DATA,
         ),
         _case(
-            "rejection after an approval", both(_REJECTED, _after(EXAMPLE_REVIEWER.id)), "deny", "review.twice",
-            data=_DATA,
+            "own request, in other letters", _by(EXAMPLE_HOLD.requester.upper()), "deny", "review.requester", data=_DATA
         ),
+        _case(
+            "own request, vouched for by another", both(_by(EXAMPLE_HOLD.requester), put("/reviewer/issuer", "other")),
+            "deny", "review.requester", data=_DATA,
+        ),
+        _case(
+            "approved before, in other letters", _after(EXAMPLE_REVIEWER.id.title()), "deny", "review.twice", data=_DATA
+        ),
+        _case("rejection after an approval", both(_REJECTED, _after(EXAMPLE_REVIEWER.id)), "allow", data=_DATA),
         _case("another verdict", put("/verdict", "abstain"), "deny", "input.malformed", data=_DATA),
         _case("held at review", put("/hold/stage", "review"), "deny", "input.malformed", data=_DATA),
         _case("facts of release", put("/stage", "release"), "deny", "input.malformed", data=_DATA),
@@ -75,6 +82,10 @@ def _count_cases() -> list[Case]:
         _case("market with a slash", both(_in("a/b~c"), _after(*_OTHERS[:2])), "review", "review.pending", data=_DATA),
         _case(
             "one person twice among them", both(_in("east"), _after(_OTHERS[0], _OTHERS[0])), "review",
+            "review.pending", data=_DATA,
+        ),
+        _case(
+            "one person in two spellings among them", both(_in("east"), _after(_OTHERS[0], _OTHERS[0].upper())), "review",
             "review.pending", data=_DATA,
         ),
         _case(

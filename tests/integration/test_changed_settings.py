@@ -1,0 +1,85 @@
+"""The Rego tests of the bundle are about its rules: an officer who changes a setting finds them as green as before."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from governance_adapters.policy.bundle import Bundle, default_bundle_path
+from governance_adapters.policy.opa_command import OpaCommand
+from support.real import require
+
+STRICT: Final[Mapping[str, Any]] = {
+    "adapters": {"a" * 64: {"name": "style", "licence": "BSD-3-Clause", "expires": "2020-01-01T00:00:00Z"}},
+    "allow_inputs": True,
+    "allow_promptless": True,
+    "blocked_terms": {"a": {"category": "letter"}, "red seven": {"category": "digit", "markets": ["JP"]}},
+    "budgets": {"images": 1, "steps": 1, "pixels": 1, "step_pixels": 1},
+    "encoded_prompts": "deny",
+    "licences": {"BSD-3-Clause": {"purposes": ["art"]}},
+    "limits": {"images": 1, "pixels": 1, "prompt_characters": 1, "step_pixels": 1, "steps": 1},
+    "markets": {"JP": {"thresholds": {"faces": {"deny": 2, "review": 1}}, "approvals": 7, "visible_label": "AI (JP)"}},
+    "models": {},
+    "negative_terms": "deny",
+    "obligations": {"approvals": 5, "output_formats": ["image/webp"], "visible_label": "AI", "watermark": False},
+    "opaque": {"callback": "allow", "embedding": "allow", "latents": "allow", "other": "allow"},
+    "protected_names": {"blurry": {"kind": "brand", "outcome": "deny"}},
+    "purposes": {"art": {"roles": ["painter"]}},
+    "required_detectors": ["faces", "similarity"],
+    "review": {"roles": ["curator"], "approvals": 4, "approvals_by_code": {"prompt.encoded": 9}},
+    "roles": {"painter": {"limits": {"steps": 1}, "budget": {"steps": 1}}, "curator": {}},
+    "small_images": "label",
+    "thresholds": {"faces": {"deny": 1, "review": 0}},
+    "undisclosed": "deny",
+    "visible_label": "made by a model",
+    "works": {"mural": {"title": "Mural", "owner": "a museum", "action": "deny"}},
+}
+"""Every setting another one, and most of them as strict as can be; the normaliser is not an officer's to choose."""
+
+LENIENT: Final[Mapping[str, Any]] = {
+    "budgets": {},
+    "encoded_prompts": "note",
+    "licences": {name: {} for name in ("Apache-2.0", "CC-BY-NC-4.0", "GPL-2.0", "MIT")},
+    "limits": dict.fromkeys(("images", "pixels", "prompt_characters", "step_pixels", "steps"), 9000000000000),
+    "markets": {"Atlantis": {}, "atlantis": {}},
+    "negative_terms": "review",
+    "obligations": {},
+    "opaque": {"callback": "review", "embedding": "review", "latents": "review", "other": "review"},
+    "purposes": {"marketing": {"roles": ["designer", "researcher"]}, "war": {"roles": ["designer"]}},
+    "required_detectors": ["similarity"],
+    "review": {"roles": ["designer"], "approvals": 1},
+    "roles": {"designer": {"budget": {"images": 1}}, "editor": {}, "researcher": {}},
+    "thresholds": {"nsfw": {"deny": 1_000_000, "review": 1_000_000}, "other": {"deny": 1, "review": 1}},
+    "undisclosed": "review",
+}
+
+
+@pytest.fixture
+def opa() -> OpaCommand:
+    found = OpaCommand.find()
+    require("opa", None if found is None else "opa", "there is no `opa` on PATH, so no Rego test ran on other settings")
+    assert found is not None
+    return found
+
+
+def test_there_is_another_value_for_each_setting() -> None:
+    shipped = Bundle.load(default_bundle_path()).data
+    assert {*STRICT, "normaliser"} == set(shipped)
+    assert [name for name in STRICT if STRICT[name] == shipped[name]] == []
+
+
+@pytest.mark.parametrize("settings", [STRICT, LENIENT], ids=["strict", "lenient"])
+def test_no_test_depends_on_a_setting(opa: OpaCommand, settings: Mapping[str, Any], tmp_path: Path) -> None:
+    bundle = Path(shutil.copytree(default_bundle_path(), tmp_path / "bundle"))
+    data = {**json.loads((bundle / "data.json").read_text()), **settings}
+    (bundle / "data.json").write_text(json.dumps(data))
+    assert Bundle.load(bundle).data == data
+    tests = opa.test(bundle)
+    assert tests.failed == ()
+    assert len(tests.passed) > 90
+    assert tests.complete

@@ -11,6 +11,7 @@ import pytest
 
 from governance.agreement import disagreement
 from governance.bodies import Judged, Subject, decision_of
+from governance.candidate import DETAILS_OMITTED
 from governance.canonical import canonical_bytes, canonical_digest, commitment, digest
 from governance.checkpoint import LogKey, verify_receipt
 from governance.entries import Entry, EntryKind, Receipt
@@ -185,7 +186,7 @@ def test_a_member_of_some_parts_is_said_to_be_only_theirs(written):
 def test_a_candidate_is_documented_and_read_back(written):
     (found,) = [body for body in written[EntryKind.RELEASED] if "candidate" in body["decision"]]
     said = section(RECORDS, "`body.decision`").split("A `candidate` has", 1)[1]
-    assert set(inline_code(said)) == set(found["decision"]["candidate"])
+    assert set(inline_code(said)) == {*found["decision"]["candidate"], "candidate", DETAILS_OMITTED}
     read = decision_of(Entry(EntryKind.RELEASED, "g", found), ())
     assert read.candidate == replace(CANDIDATE, reasons=(replace(REASON, message=""),))
     for absent in (None, replace(CANDIDATE, outcome=None, reasons=(), obligations={}, error="PolicyError")):

@@ -15,6 +15,7 @@ from governance.governor import Governor
 from governance.testing import FakePolicyEngine, fake_parts
 from governance.types import Principal, Prompt, PromptKind
 from governance_adapters.marking.encoding import ImageEncoder
+from governance_adapters.pipelines.arguments import bind
 from governance_adapters.pipelines.diffusers import wrap
 from support.tiny import (
     SIDE,
@@ -31,6 +32,21 @@ from support.wrapped import (
 
 
 class TestArguments:
+    def test_the_steps_of_every_stage_count(self, pipe):
+        def call(
+            self, prompt, prior_num_inference_steps=25, num_inference_steps=50, super_res_num_inference_steps=None
+        ):
+            raise AssertionError("it is only bound")
+
+        assert bind(pipe, call, ["a"], {}).steps == 75
+        assert (
+            bind(pipe, call, ["a"], {"prior_num_inference_steps": 1000, "super_res_num_inference_steps": 7}).steps
+            == 1057
+        )
+        for wrong in (-3, 2.5, "9"):
+            with pytest.raises(RequestError):
+                bind(pipe, call, ["a"], {"prior_num_inference_steps": wrong})
+
     def test_texts_numbers_and_sizes_become_facts(self, pipe):
         arguments = bound(
             pipe, ["a", "b"], negative_prompt=["x", ""], num_images_per_prompt=2, guidance_scale=3.5, clip_skip=1

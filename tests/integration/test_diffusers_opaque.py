@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from governance.entries import EntryKind
-from governance.errors import ConfigurationError, DeniedError, UnsupportedArgumentError
+from governance.errors import ConfigurationError, DeniedError, RequestError, UnsupportedArgumentError
 from governance.governor import Governor
 from governance.testing import FakePolicyEngine, fake_parts
 from governance.testing.policy import admission_facts
@@ -88,6 +88,26 @@ def test_a_tensor_that_cannot_be_copied_is_refused_on_record(pipe):
     with pytest.raises(UnsupportedArgumentError, match="cannot be copied"):
         wrap(pipe, line, PRINCIPAL, "marketing")("a", latents=torch.zeros(1).expand(1 << 50))
     assert [record.entry.kind for record in line.parts.ledger.records] == [EntryKind.FAILED]
+
+
+@pytest.mark.parametrize("schedule", [torch.ones(7), [torch.ones(3), torch.ones(4)]])
+def test_a_schedule_counts_as_the_steps_that_it_makes(pipe, schedule):
+    assert bound(pipe, "a", timesteps=schedule, num_inference_steps=2).steps == 7
+    assert bound(pipe, "a", timesteps=schedule, num_inference_steps=9).steps == 9
+
+
+def test_a_callback_cannot_wait_for_its_own_call(governed):
+    caught = []
+
+    def callback(pipe, _step, _timestep, tensors):
+        with pytest.raises(RequestError, match="within its own call") as error:
+            pipe("a")
+        caught.append(error)
+        return tensors
+
+    for _ in range(2):  # and the turn is over when the call is
+        governed("a", callback_on_step_end=callback, num_inference_steps=1)
+    assert len(caught) == 2
 
 
 def test_what_policy_allows_reaches_the_pipeline(governed, policy):

@@ -172,7 +172,7 @@ def _bound(
 
 def _steps(values: Mapping[str, Any]) -> int:
     """The denoising steps of all stages: some pipelines run a prior of their own, with steps of its own."""
-    given = {name: value for name, value in values.items() if name.endswith(_STEPS)}
+    given = {name: value for name, value in values.items() if name == _STEPS or (name.endswith(_STEPS) and value)}
     return sum(_whole(name, value) for name, value in given.items()) or 1
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -102,7 +103,7 @@ def wrap(
     """
     original = _wrappable(pipe)
     own_call = original.__call__
-    turn = _Turn()
+    running, holder = threading.Lock(), set[int]()
     output_classes = [named_output_class(original)]
 
     def governed_call(
@@ -115,13 +116,13 @@ def wrap(
         request_id: str | None = None,
         **kwargs: Any,
     ) -> Any:
-        if turn.taken_here:
+        if threading.get_ident() in holder:  # a callback does that; it would wait for itself
             nested = RequestError(
                 f"This {original.__name__} is called from within its own call.", remedy="Call it when it has returned."
             )
             governor.refuse(nested)
             raise nested
-        with turn:
+        with _turn(running, holder):
             _drop_fixed_mark(self)
             try:
                 who = _principal(principal, roles)
@@ -156,28 +157,18 @@ def wrap(
     return pipe
 
 
-class _Turn:
+@contextmanager
+def _turn(running: threading.Lock, holder: set[int]) -> Iterator[None]:
     """Schedulers and generators keep state: one pipeline binds, judges and makes one batch at a time.
 
-    A callback runs in its call's own turn; if it called the pipeline again it would wait for itself.
+    `holder` has the thread whose turn it is.
     """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._thread = 0
-
-    @property
-    def taken_here(self) -> bool:
-        """Whether this thread is in its turn now."""
-        return self._thread == threading.get_ident()
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        self._thread = threading.get_ident()
-
-    def __exit__(self, *_exception: object) -> None:
-        self._thread = 0
-        self._lock.release()
+    with running:
+        try:
+            holder.add(threading.get_ident())
+            yield
+        finally:
+            holder.clear()
 
 
 def _wrappable(pipe: Any) -> type[Any]:

@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from governance.canonical import MAX_SAFE_INTEGER, Json, canonical_bytes
+from governance.canonical import Json, canonical_bytes
 from governance.errors import CanonicalError, PolicyError
 from governance.types import Decision, Outcome, Reason, Stage, new_id
 from governance_adapters.policy.bundle import Bundle, input_schema
+from governance_adapters.policy.bundle_files import safe_integer
 
 UNDEFINED = Reason("policy.undefined", "The policy gave no decision for this input.")
 
@@ -82,7 +83,7 @@ def _serialised(stage: Stage, facts: Mapping[str, Json]) -> str:
 
 def _parsed(stage: Stage, content: str) -> Any:
     try:
-        return json.loads(content, parse_float=_refuse_number, parse_int=_safe_integer)
+        return json.loads(content, parse_float=_refuse_number, parse_int=safe_integer)
     except ValueError as error:
         raise PolicyError(
             f"The policy input of {stage.value} holds {error}, on which engines differ.",
@@ -92,9 +93,3 @@ def _parsed(stage: Stage, content: str) -> Any:
 
 def _refuse_number(text: str) -> float:
     raise ValueError(f"the fraction {text[:32]}")
-
-
-def _safe_integer(text: str) -> int:
-    if len(text) > len(str(-MAX_SAFE_INTEGER)) or abs(value := int(text)) > MAX_SAFE_INTEGER:
-        raise ValueError(f"the integer {text[:32]}")
-    return value

@@ -75,10 +75,10 @@ def json_of(name: str, content: bytes) -> Any:
     try:
         value = json.loads(
             text_of(name, content),
-            object_pairs_hook=_once,
+            object_pairs_hook=once,
             parse_float=_no_fraction,
             parse_constant=_no_fraction,
-            parse_int=_safe_integer,
+            parse_int=safe_integer,
         )
         # What is left that has no canonical form are lone surrogates, written as escapes. This is far quicker than
         # `canonical_bytes` on lists of a hundred thousand terms.
@@ -100,7 +100,12 @@ def _bounded(name: str, path: Path) -> bytes:
     return content
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object without a key that stands twice in it: for `object_pairs_hook`.
+
+    Raises:
+        ValueError: there is one.
+    """
     value = dict(pairs)
     if len(value) != len(pairs):
         keys = [key for key, _ in pairs]
@@ -113,7 +118,12 @@ def _no_fraction(text: str) -> Any:
     raise ValueError(f"the float {text[:32]} stands there; write integers or text")
 
 
-def _safe_integer(text: str) -> int:
+def safe_integer(text: str) -> int:
+    """A number that every engine and language reads alike: for `parse_int`.
+
+    Raises:
+        ValueError: it is beyond 2^53-1, or absurdly long.
+    """
     if len(text) > len(str(-MAX_SAFE_INTEGER)) or abs(value := int(text)) > MAX_SAFE_INTEGER:
-        raise ValueError(f"the integer {text[:32]} is beyond 2^53-1")
+        raise ValueError(f"the integer {text[:32]} beyond 2^53-1")
     return value

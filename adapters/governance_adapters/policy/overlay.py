@@ -12,15 +12,12 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from governance.canonical import Digest, Json, canonical_bytes, canonical_digest
 from governance.errors import CanonicalError, ConfigurationError, PolicyError, StorageError
 from governance.files import sync_folder
 from governance_adapters.policy.bundle import Bundle
-
-_DATA = "data.json"
-_MANIFEST = ".manifest"
+from governance_adapters.policy.bundle_files import DATA, MANIFEST, once
 
 
 def merge_patch(target: Json, patch: Json) -> Json:
@@ -44,7 +41,7 @@ def read_patch(path: Path) -> dict[str, Json]:
     """
     remedy = "Write a JSON object of what differs from data.json (RFC 7396)."
     try:
-        value: Json = json.loads(path.read_bytes(), object_pairs_hook=_once)
+        value: Json = json.loads(path.read_bytes(), object_pairs_hook=once)
         canonical_bytes(value)
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror or error}.", remedy="Name a file.") from error
@@ -77,8 +74,8 @@ def overlay(
         with tempfile.TemporaryDirectory(prefix=f".{place.name}.", dir=place.parent) as temporary:
             built = Path(temporary) / "bundle"
             shutil.copytree(base, built, symlinks=True)
-            _write(built / _DATA, merge_patch(bundle.data, patch))
-            _write(built / _MANIFEST, _manifest(base, bundle.revision, patch))
+            _write(built / DATA, merge_patch(bundle.data, patch))
+            _write(built / MANIFEST, _manifest(base, bundle.revision, patch))
             made = _checked(built, check)
             _sync(built)
             built.rename(place)
@@ -93,7 +90,7 @@ def overlay(
 
 def _manifest(base: Path, revision: Digest, patch: Mapping[str, Json]) -> dict[str, Json]:
     """The manifest of `base` without its revision, and with what was made of it in `metadata.overlay`."""
-    manifest = json.loads((base / _MANIFEST).read_bytes())
+    manifest = json.loads((base / MANIFEST).read_bytes())
     manifest.pop("revision", None)
     metadata = manifest.get("metadata", {})
     made: dict[str, Json] = {"base": revision, "patch": canonical_digest(dict(patch))}
@@ -122,10 +119,3 @@ def _sync(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a name stands twice in one object")
-    return value

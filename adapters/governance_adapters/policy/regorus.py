@@ -151,7 +151,7 @@ def _started(job: bytes, limits: Limits) -> Worker:
     worker = Worker(job, limits)
     try:
         _usable(worker.loaded)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: whatever ends the start, no process is left behind; raised again
         worker.end()
         raise
     return worker

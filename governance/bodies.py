@@ -12,12 +12,11 @@ from typing import Any
 
 from governance.candidate import fitting
 from governance.canonical import Digest, Json, canonical_bytes, commitment, digest, new_salt
-from governance.entries import Entry, EntryKind, Receipt
+from governance.entries import Document, Entry, EntryKind, MarkRecord, PersonalField, Receipt, Record, Spending
 from governance.errors import ProofError
 from governance.facts import call_facts, finding_facts, redact, resolves
 from governance.merkle import leaf_hash
 from governance.obligations import Obligations
-from governance.ports import Document, MarkRecord, PersonalField, Record, Spending
 from governance.types import (
     CandidateDecision,
     Decision,

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from governance.canonical import Digest, Json, commitment, digest
-from governance.entries import Entry
+from governance.entries import Entry, PersonalField
 from governance.errors import CanonicalError, ProofError
-from governance.ports import Ledger, PersonalField
+from governance.ports import Ledger
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _COMMITMENT = "commitment"

@@ -1,4 +1,4 @@
-"""What the ledger is made of: entries, and the receipts that prove them."""
+"""What the ledger is made of: entries, the receipts that prove them, and what is kept beside them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from governance.canonical import Json, canonical_bytes
+from governance.canonical import Digest, Json, canonical_bytes
 from governance.errors import GovernanceError, LedgerError, ProofError
-from governance.types import new_id, utc_now
+from governance.types import Fingerprint, Usage, new_id, utc_now
 
 ENTRY_VERSION = 1
 MAX_ENTRY_BYTES = 32 * 1024
@@ -140,3 +140,72 @@ class Receipt:
             raise ProofError(
                 f"This is not a receipt: {error}.", remedy="Use the .receipt.json file saved with the asset."
             ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalField:
+    """One personal value and the salt of its commitment: kept aside, erasable."""
+
+    name: str
+    salt: bytes
+    value: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A JSON value kept beside the ledger and committed to by digest in an entry: a policy input, model facts."""
+
+    digest: Digest
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MarkRecord:
+    """Where a watermark id leads, and what the released picture looks like (erasable, never in entries)."""
+
+    algorithm: str
+    key_id: str
+    mark_id: int
+    asset_id: str
+    asset_digest: Digest
+    fingerprint: Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What an intent spends of its principal's day, and what that day's sums may not exceed.
+
+    `day` is a date in UTC (`2026-11-23`); `budget` limits the sums by the names of `Usage`, empty for no limit.
+    """
+
+    principal_id: str
+    day: str
+    amount: Usage
+    budget: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An entry and everything that is written with it, in one transaction."""
+
+    entry: Entry
+    fields: tuple[PersonalField, ...] = ()
+    documents: tuple[Document, ...] = ()
+    mark: MarkRecord | None = None
+    spending: Spending | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A claim on (principal, request id, facts): this caller, and no other, may run it now."""
+
+    number: int
+    generation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The same request was already finished: its generation."""
+
+    number: int
+    generation_id: str

@@ -25,10 +25,10 @@ from governance.canonical import (
     new_salt,
     without_floats,
 )
+from governance.entries import Document, PersonalField
 from governance.errors import DetectorError, RequestError
 from governance.hidden import hidden_readings
 from governance.normalise import NORMALISER_VERSION, check_prompt, ngrams, normalise
-from governance.ports import Document, PersonalField
 from governance.types import (
     Decision,
     Draft,

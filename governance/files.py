@@ -23,7 +23,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        sync_folder(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise StorageError(
             f"{path} cannot be written: {error.strerror or error}.",
@@ -34,13 +34,13 @@ def write_atomically(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names that were made, moved or removed in a folder durable.
+def sync(path: Path) -> None:
+    """Make a file's bytes durable, or the names that were made, moved or removed in a folder.
 
     Raises:
-        OSError: the folder cannot be synced.
+        OSError: it cannot be synced.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -16,12 +16,12 @@ from governance import steps
 from governance.assets import GovernedItem, GovernedResult, Verdict
 from governance.bodies import Judged, Subject
 from governance.canonical import Json
-from governance.entries import Entry, EntryKind
+from governance.entries import Entry, EntryKind, Record, Recorded
 from governance.errors import BudgetError, ConflictError, GovernanceError, InProgressError, LedgerError
 from governance.facts import facts_digest
 from governance.marking import mark
 from governance.parts import Parts
-from governance.ports import Ledger, Pipeline, Record, Recorded
+from governance.ports import Ledger, Pipeline
 from governance.records import ClaimState, close_claim
 from governance.results import recorded_result, released_or_raise
 from governance.types import Decision, Draft, Finding, GenerationRequest, ModelFacts, Outcome, new_id

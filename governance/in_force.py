@@ -11,9 +11,9 @@ import weakref
 from collections.abc import Mapping
 
 from governance.canonical import Digest, Json
-from governance.entries import Entry, EntryKind
+from governance.entries import Entry, EntryKind, Record
 from governance.errors import LedgerError, PolicyError
-from governance.ports import Ledger, PolicyEngine, Record
+from governance.ports import Ledger, PolicyEngine
 from governance.types import Decision, Stage
 
 POLICY_SUBJECT = "policy"

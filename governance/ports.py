@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from governance.canonical import Digest, Json
-from governance.entries import Entry, EntryKind, Receipt
+from governance.entries import Attempt, Entry, EntryKind, MarkRecord, PersonalField, Receipt, Record, Recorded
 from governance.types import Decision, Draft, Finding, Fingerprint, GenerationRequest, ModelFacts, Pixels, Stage, Usage
 
 
@@ -256,75 +256,6 @@ class Quarantine(Protocol):
 
     def holds(self) -> Sequence[str]:
         """Ids of everything that is sealed, for recovery."""
-
-
-@dataclass(frozen=True, slots=True)
-class PersonalField:
-    """One personal value and the salt of its commitment: kept aside, erasable."""
-
-    name: str
-    salt: bytes
-    value: Json
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A JSON value kept beside the ledger and committed to by digest in an entry: a policy input, model facts."""
-
-    digest: Digest
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class MarkRecord:
-    """Where a watermark id leads, and what the released picture looks like (erasable, never in entries)."""
-
-    algorithm: str
-    key_id: str
-    mark_id: int
-    asset_id: str
-    asset_digest: Digest
-    fingerprint: Fingerprint
-
-
-@dataclass(frozen=True, slots=True)
-class Spending:
-    """What an intent spends of its principal's day, and what that day's sums may not exceed.
-
-    `day` is a date in UTC (`2026-11-23`); `budget` limits the sums by the names of `Usage`, empty for no limit.
-    """
-
-    principal_id: str
-    day: str
-    amount: Usage
-    budget: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """An entry and everything that is written with it, in one transaction."""
-
-    entry: Entry
-    fields: tuple[PersonalField, ...] = ()
-    documents: tuple[Document, ...] = ()
-    mark: MarkRecord | None = None
-    spending: Spending | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A claim on (principal, request id, facts): this caller, and no other, may run it now."""
-
-    number: int
-    generation_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """The same request was already finished: its generation."""
-
-    number: int
-    generation_id: str
 
 
 class Ledger(Protocol):

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from governance.canonical import MAX_SAFE_INTEGER, Digest, Json, commitment, digest
-from governance.entries import Entry, EntryKind
+from governance.entries import Entry, EntryKind, Record, Spending
 from governance.errors import BudgetError, CanonicalError, LedgerError
 from governance.merkle import leaf_hash
-from governance.ports import Record, Spending
 from governance.types import Usage
 
 OUTCOME_KINDS = frozenset({EntryKind.DENIED, EntryKind.HELD, EntryKind.RELEASED, EntryKind.FAILED})

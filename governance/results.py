@@ -7,10 +7,9 @@ from typing import Any
 from governance.assets import Asset, GovernedItem, GovernedResult, Verdict
 from governance.bodies import decision_of, findings_of
 from governance.canonical import Digest
-from governance.entries import Entry, EntryKind
+from governance.entries import Entry, EntryKind, Recorded
 from governance.errors import DeniedError, GenerationError, HeldError
 from governance.parts import Parts
-from governance.ports import Recorded
 from governance.records import items_of
 from governance.steps import ALL_ENTRIES, proven
 from governance.types import Decision

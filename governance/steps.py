@@ -11,7 +11,7 @@ from governance.assets import Asset
 from governance.bodies import Judged, ReleasedFile, Subject
 from governance.canonical import Digest, Json, digest
 from governance.checkpoint import verify_receipt
-from governance.entries import Entry, EntryKind, Receipt
+from governance.entries import Entry, EntryKind, MarkRecord, Receipt, Record, Spending
 from governance.errors import (
     DetectorError,
     GenerationError,
@@ -37,7 +37,7 @@ from governance.merkle import leaf_hash
 from governance.obligations import Obligations
 from governance.parts import Parts
 from governance.pixels import require_pixels
-from governance.ports import ManifestState, MarkRecord, Pipeline, Record, SignedContent, Spending
+from governance.ports import ManifestState, Pipeline, SignedContent
 from governance.types import (
     Draft,
     Finding,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from governance.canonical import Json, canonical_bytes, commitment, digest, new_salt
-from governance.entries import Entry, EntryKind
+from governance.entries import Document, Entry, EntryKind, MarkRecord, PersonalField, Record
 from governance.merkle import leaf_hash
-from governance.ports import Document, MarkRecord, PersonalField, Record
 from governance.types import Fingerprint, new_id
 
 _NO_INTENT: dict[str, Json] = {"id": "00000000-0000-7000-8000-000000000000", "leaf": "00" * 32}

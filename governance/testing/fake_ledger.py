@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 
 from governance.canonical import Digest
 from governance.checkpoint import LogKey, LogSigner, verify_checkpoint
-from governance.entries import Entry, EntryKind, Receipt
+from governance.entries import Attempt, Entry, EntryKind, MarkRecord, PersonalField, Receipt, Record, Recorded
 from governance.errors import ConflictError, InProgressError, LedgerError
 from governance.merkle import EMPTY_ROOT, TileId, Tree, leaf_hash
-from governance.ports import Attempt, MarkRecord, PersonalField, Record, Recorded
 from governance.records import ClaimState, asset_digest, charged, checked_leaf, claim_key, close_claim
 from governance.types import Usage
 

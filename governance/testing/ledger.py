@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from governance.canonical import Digest, digest
 from governance.checkpoint import LogKey, verify_checkpoint, verify_receipt
-from governance.entries import Entry, EntryKind, Receipt
+from governance.entries import Attempt, Document, Entry, EntryKind, Receipt, Record, Recorded
 from governance.errors import ConflictError, InProgressError, LedgerError
 from governance.merkle import EMPTY_ROOT, TILE_WIDTH
-from governance.ports import Attempt, Document, Ledger, Record, Recorded
+from governance.ports import Ledger
 from governance.testing.example_records import (
     ALGORITHM,
     KEY_ID,

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from governance.canonical import MAX_SAFE_INTEGER
-from governance.entries import EntryKind
+from governance.entries import EntryKind, Record, Spending
 from governance.errors import BudgetError, LedgerError
-from governance.ports import Ledger, Record, Spending
+from governance.ports import Ledger
 from governance.testing.example_records import intent_record, outcome_record, released_record
 from governance.testing.expect import expect
 from governance.types import Usage, new_id

@@ -17,9 +17,8 @@ from sqlmodel import SQLModel
 
 from governance.canonical import digest
 from governance.checkpoint import LogSigner, verify_receipt
-from governance.entries import EntryKind
+from governance.entries import Attempt, EntryKind, Recorded
 from governance.errors import LedgerError, LedgerTooNewError
-from governance.ports import Attempt, Recorded
 from governance.testing.example_records import ALGORITHM, KEY_ID, intent_record
 from governance.testing.ledger_budgets import DAY, spending_record
 from governance.types import Usage

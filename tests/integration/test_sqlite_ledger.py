@@ -21,9 +21,8 @@ import pytest
 
 from governance.canonical import digest
 from governance.checkpoint import LogSigner, verify_receipt
-from governance.entries import Entry, EntryKind, Receipt
+from governance.entries import Entry, EntryKind, Receipt, Record
 from governance.errors import BudgetError, ConflictError, GovernanceError, LedgerError
-from governance.ports import Record
 from governance.testing.example_records import ALGORITHM, KEY_ID, intent_record, outcome_record, released_record
 from governance.testing.ledger_budgets import DAY, spending_record
 from governance.types import Usage, new_id

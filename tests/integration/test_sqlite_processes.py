@@ -16,8 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from governance.canonical import digest
 from governance.checkpoint import LogSigner, verify_receipt
-from governance.entries import EntryKind
-from governance.ports import Attempt
+from governance.entries import Attempt, EntryKind
 from governance.testing.example_records import intent_record
 from governance_adapters.storage.ledger import SqliteLedger
 

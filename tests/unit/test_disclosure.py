@@ -8,11 +8,10 @@ from hypothesis import strategies as st
 
 from governance.canonical import canonical_bytes, commitment, digest, new_salt
 from governance.disclosure import RestoredInput, recorded_input, restored_input
-from governance.entries import Entry, EntryKind
+from governance.entries import Document, Entry, EntryKind, PersonalField, Record
 from governance.errors import GovernanceError, ProofError
 from governance.facts import redact
 from governance.governor import Governor
-from governance.ports import Document, PersonalField, Record
 from governance.testing import FakeLedger, FakePipeline, example_request, fake_parts
 from governance.testing.policy import admission_facts, release_facts
 from governance.types import OpaqueArgument, OpaqueKind, Principal, Prompt

@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 
 from governance.bodies import Judged, Subject
 from governance.canonical import digest
-from governance.entries import Entry, EntryKind
+from governance.entries import Entry, EntryKind, PersonalField, Record
 from governance.errors import LedgerError, PolicyError
 from governance.obligations import Obligations
-from governance.ports import PersonalField, Record
 from governance.testing import EXAMPLE_MODEL, FakeLedger, example_request
 from governance.testing.policy import admission_facts
 from governance.types import Decision, Outcome, Reason, Stage

@@ -7,11 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from governance.canonical import digest
-from governance.entries import Entry, EntryKind
+from governance.entries import Entry, EntryKind, Record
 from governance.errors import DeniedError, LedgerError, PolicyError
 from governance.governor import Governor
 from governance.in_force import POLICY_SUBJECT, RecordedPolicy
-from governance.ports import Record
 from governance.records import ClaimState, close_claim
 from governance.testing import FakeLedger, FakePipeline, FakePolicyEngine, example_request, fake_parts
 from governance.testing.policy import admission_facts, release_facts

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from governance.canonical import MAX_SAFE_INTEGER
+from governance.entries import Spending
 from governance.errors import BudgetError
-from governance.ports import Spending
 from governance.records import charged, claim_key, usage_key
 from governance.types import Usage
 

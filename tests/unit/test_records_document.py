@@ -14,7 +14,7 @@ from governance.bodies import Judged, Subject, decision_of
 from governance.candidate import DETAILS_OMITTED
 from governance.canonical import canonical_bytes, canonical_digest, commitment, digest
 from governance.checkpoint import LogKey, verify_receipt
-from governance.entries import Entry, EntryKind, Receipt
+from governance.entries import Entry, EntryKind, Receipt, Spending
 from governance.errors import DetectorError, GenerationError, GovernanceError
 from governance.facts import InspectedInput, call_facts, facts_digest, request_facts
 from governance.governor import Governor
@@ -22,7 +22,7 @@ from governance.in_force import RecordedPolicy
 from governance.manifest import Provenance
 from governance.merkle import leaf_hash
 from governance.obligations import Obligations
-from governance.ports import ManifestReport, ManifestState, Spending
+from governance.ports import ManifestReport, ManifestState
 from governance.recovery import recover
 from governance.testing import (
     EXAMPLE_MODEL,

@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from governance.checkpoint import LogKey, LogSigner
 from governance.errors import ConfigurationError, SigningError
-from governance.files import sync_folder
+from governance.files import sync
 from governance.watermark import MarkKey
 from governance_adapters.marking.authority import InsecureDevelopmentAuthority, warn_insecure
 from governance_adapters.marking.certificates import TrustRoots
@@ -243,7 +243,7 @@ def _write_folder(folder: Path, files: dict[str, bytes]) -> None:
             write_private(temporary / name, content)
         # Replaces at most an empty folder: one that was filled in between makes this fail, and stays as it is.
         temporary.rename(folder)
-        sync_folder(folder.parent)
+        sync(folder.parent)
     except OSError as error:
         raise ConfigurationError(
             f"The key folder {folder} cannot be made: {error.strerror or error}.",

@@ -17,7 +17,7 @@ from pathlib import Path
 from cryptography import x509
 
 from governance.errors import ConfigurationError, SigningError
-from governance.files import sync_folder
+from governance.files import sync
 from governance_adapters.marking.authority import InsecureDevelopmentAuthority, warn_insecure
 from governance_adapters.marking.certificates import is_insecure, read_certificates
 from governance_adapters.marking.keys import CHAIN, CLAIM_KEY, ROOTS, check_private, write_private
@@ -89,7 +89,7 @@ def _replace(folder: Path, files: Mapping[str, bytes]) -> None:
             write_private(ready[name], content)
         for name, temporary in ready.items():
             temporary.replace(folder / name)
-        sync_folder(folder)
+        sync(folder)
     finally:
         for temporary in ready.values():
             with suppress(OSError):

@@ -58,7 +58,7 @@ class OpaCommand:
         Raises:
             PolicyError: it does not run.
         """
-        return self._run(Path.cwd(), "version").stdout.partition("\n")[0].removeprefix("Version:").strip()
+        return self.run(Path.cwd(), "version").stdout.partition("\n")[0].removeprefix("Version:").strip()
 
     def check(self, bundle: Path) -> list[str]:
         """What `opa check --strict` finds in the bundle, a line each: in its policies with the allowed builtins alone.
@@ -66,7 +66,7 @@ class OpaCommand:
         Raises:
             PolicyError: it does not run.
         """
-        capable = _json(self._run(bundle, "capabilities", "--current").stdout)
+        capable = _json(self.run(bundle, "capabilities", "--current").stdout)
         if not isinstance(capable, dict) or not isinstance(capable.get("builtins"), list):
             raise PolicyError(f"`{self._executable}` does not say what it is capable of.", remedy=_INSTALL)
         limited = ("--capabilities", "/dev/stdin", "--ignore", "*_test.rego")
@@ -79,7 +79,7 @@ class OpaCommand:
         Raises:
             PolicyError: it does not run, or the bundle does not compile.
         """
-        done = self._run(bundle, "test", "--format", "json", "--bundle", ".")
+        done = self.run(bundle, "test", "--format", "json", "--bundle", ".")
         results = _json(done.stdout)
         if done.returncode not in (0, _FAILED_TESTS) or not isinstance(results, list):
             raise PolicyError(
@@ -93,10 +93,36 @@ class OpaCommand:
         passed, failed, skipped = map(tuple, by_state.values())
         return RegoTests(passed, failed, skipped, covered, not_covered)
 
+    def run(
+        self, folder: Path, *arguments: str, given: str = "", seconds: int = SECONDS
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `opa` with `arguments` in `folder`, `given` on its standard input; its exit status is the caller's to judge.
+
+        Raises:
+            PolicyError: it does not run, or not to its end within `seconds`.
+        """
+        try:
+            return subprocess.run(  # noqa: S603 - no shell; the executable is the one that the user named
+                [self._executable, *arguments],
+                cwd=folder,
+                input=given,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise PolicyError(
+                f"`opa {arguments[0]}` did not end within {seconds} s.", remedy="Run it by hand to see where it stands."
+            ) from error
+        except OSError as error:
+            raise PolicyError(f"`{self._executable}` did not run: {error}.", remedy=_INSTALL) from error
+
     def _coverage(self, bundle: Path) -> tuple[int, dict[str, tuple[int, ...]]]:
         # File by file: of what is loaded by `--bundle`, a report leaves out every line that was not covered.
         files = sorted(path.relative_to(bundle).as_posix() for path in bundle.rglob("*.rego"))
-        done = self._run(bundle, "test", "--coverage", "--format", "json", "data.json", *files)
+        done = self.run(bundle, "test", "--coverage", "--format", "json", "data.json", *files)
         report = _json(done.stdout)
         if done.returncode != 0 or not isinstance(report, dict):
             raise PolicyError(f"`opa test --coverage` failed: {done.stderr.strip()[:500]}.", remedy="Run it by hand.")
@@ -109,31 +135,13 @@ class OpaCommand:
         }
         return report["covered_lines"], missed
 
-    def _check(self, bundle: Path, *options: str, given: str | None = None) -> list[str]:
-        done = self._run(bundle, "check", "--strict", "--format", "json", *options, "--bundle", ".", given=given)
+    def _check(self, bundle: Path, *options: str, given: str = "") -> list[str]:
+        done = self.run(bundle, "check", "--strict", "--format", "json", *options, "--bundle", ".", given=given)
         if done.returncode == 0:
             return []
         said = _json(done.stderr or done.stdout)
         errors = said.get("errors") if isinstance(said, dict) else None
         return [_problem(error) for error in errors or ()] or [done.stderr.strip() or "opa check failed without a word"]
-
-    def _run(self, folder: Path, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
-        try:
-            return subprocess.run(  # noqa: S603 - no shell; the executable is the one on the user's own PATH
-                [self._executable, *arguments],
-                cwd=folder,
-                input=given,
-                capture_output=True,
-                text=True,
-                timeout=SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise PolicyError(
-                f"`opa {arguments[0]}` did not end within {SECONDS} s.", remedy="Run it by hand to see where it stands."
-            ) from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise PolicyError(f"`{self._executable}` does not run: {error}.", remedy=_INSTALL) from error
 
 
 def _state(result: Mapping[str, Any]) -> str:

@@ -6,7 +6,6 @@ The result is a bundle like any other, with a revision of its own; its `.manifes
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from governance.canonical import Digest, Json, canonical_bytes, canonical_digest
 from governance.errors import CanonicalError, ConfigurationError, PolicyError, StorageError
-from governance.files import sync_folder
+from governance.files import sync
 from governance_adapters.policy.bundle import Bundle
 from governance_adapters.policy.bundle_files import DATA, MANIFEST, once
 
@@ -79,7 +78,7 @@ def overlay(
             made = _checked(built, check)
             _sync(built)
             built.rename(place)
-        sync_folder(place.parent)
+        sync(place.parent)
     except OSError as error:
         raise StorageError(
             f"{output} cannot be written: {error.strerror or error}.",
@@ -114,8 +113,4 @@ def _write(path: Path, value: Json) -> None:
 def _sync(folder: Path) -> None:
     """Make every file of the folder durable, so that a crash after the rename leaves nothing half written."""
     for path in (*folder.rglob("*"), folder):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(path)

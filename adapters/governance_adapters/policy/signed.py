@@ -7,7 +7,6 @@ activates no archive of another content or another signer.
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -15,6 +14,7 @@ from typing import Final
 from governance.errors import ConfigurationError, PolicyError, StorageError
 from governance.files import write_atomically
 from governance_adapters.policy.bundle import Bundle
+from governance_adapters.policy.opa_command import OpaCommand
 
 SECONDS: Final = 120
 """How long one build may take."""
@@ -84,21 +84,7 @@ def _changed(bundle: Bundle) -> PolicyError:
 
 
 def _build(program: str, arguments: list[str], folder: Path) -> None:
-    try:
-        done = subprocess.run(  # noqa: S603 - no shell; the program is the one that was named
-            [program, "build", *arguments],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise PolicyError(
-            f"`opa build` did not run to its end: {type(error).__name__}.", remedy=f"Run `{program} version` by hand."
-        ) from error
+    done = OpaCommand(program).run(folder, "build", *arguments, seconds=SECONDS)
     if done.returncode != 0:
         said = " ".join((done.stderr or done.stdout).split())[:_SAID]
         raise PolicyError(

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import Row, insert, select, update
 
 from governance.canonical import Digest
-from governance.entries import Entry
+from governance.entries import Attempt, Entry, Record, Recorded
 from governance.errors import ConflictError, InProgressError, LedgerError
-from governance.ports import Attempt, Record, Recorded
 from governance.records import ClaimState, claim_key, close_claim
 from governance_adapters.storage.tables import CLAIM, ENTRY, MARK_COUNTER
 from governance_adapters.storage.transaction import Prepared, Transaction

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from governance.errors import LedgerError, LedgerTooNewError
-from governance.files import sync_folder
+from governance.files import sync
 from governance_adapters.storage.tables import METADATA, READABLE_REVISIONS, SCHEMA_REVISION
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -149,7 +149,7 @@ def create_file(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            sync_folder(path.parent)
+            sync(path.parent)
     except OSError as error:
         raise LedgerError(
             f"The ledger {path} cannot be made: {error.strerror or error}.",

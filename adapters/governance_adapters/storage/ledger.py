@@ -13,9 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from governance.canonical import Digest
 from governance.checkpoint import LogKey, LogSigner
-from governance.entries import Entry, EntryKind, Receipt
+from governance.entries import Attempt, Entry, EntryKind, MarkRecord, PersonalField, Receipt, Record, Recorded
 from governance.errors import LedgerError
-from governance.ports import Attempt, MarkRecord, PersonalField, Record, Recorded
 from governance.records import ClaimState
 from governance.types import Usage
 from governance_adapters.storage import claims, owners, reader, usage

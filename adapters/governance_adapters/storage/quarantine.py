@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from governance.errors import ConfigurationError, StorageError
-from governance.files import sync_folder, write_atomically
+from governance.files import sync, write_atomically
 
 KEY_BYTES = 32
 _NONCE_BYTES = 12
@@ -99,7 +99,7 @@ class FileQuarantine:
                     os.fsync(file.fileno())
             for path in (key, sealed):
                 path.unlink(missing_ok=True)
-                sync_folder(self._folder)
+                sync(self._folder)
 
     def holds(self) -> Sequence[str]:
         """See `Quarantine.holds`.

@@ -9,10 +9,9 @@ from sqlalchemy import Connection, func, select
 
 from governance.canonical import Digest
 from governance.checkpoint import parse_checkpoint
-from governance.entries import Entry, EntryKind, Receipt
+from governance.entries import Entry, EntryKind, MarkRecord, PersonalField, Receipt
 from governance.errors import LedgerError, ProofError
 from governance.merkle import leaf_hash, verify_inclusion
-from governance.ports import MarkRecord, PersonalField
 from governance.records import ClaimState, asset_digest
 from governance.types import Fingerprint
 from governance_adapters.storage.tables import CLAIM, DOCUMENT, ENTRY, MARK, PERSONAL_FIELD

@@ -9,9 +9,8 @@ from sqlalchemy import Connection, insert
 from sqlalchemy.dialects.sqlite import insert as insert_or_keep
 
 from governance.canonical import canonical_bytes
-from governance.entries import Receipt
+from governance.entries import Receipt, Record
 from governance.merkle import leaf_hash
-from governance.ports import Record
 from governance.records import asset_digest, checked_leaf
 from governance_adapters.storage.tables import DOCUMENT, ENTRY, MARK, PERSONAL_FIELD
 from governance_adapters.storage.tree import Log

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, inspect, select
 from sqlalchemy.dialects.sqlite import insert as insert_or_change
 
-from governance.ports import Spending
+from governance.entries import Spending
 from governance.records import charged, usage_key
 from governance.types import Usage
 from governance_adapters.storage.tables import USAGE

@@ -14,7 +14,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from governance.canonical import Digest, digest
 from governance.errors import GovernanceError, StorageError
-from governance.files import sync_folder, write_atomically
+from governance.files import sync, write_atomically
 
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _STAGED_NAME = re.compile(r"([0-9a-f]{64})|\.([0-9a-f]{64})\.[0-9a-f]+\.tmp", re.ASCII)
@@ -126,7 +126,7 @@ class FsspecVault:
             return
         Path(staged).replace(published)
         for path in (published, staged):
-            sync_folder(Path(path).parent)
+            sync(Path(path).parent)
 
 
 @contextmanager

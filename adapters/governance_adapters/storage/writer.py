@@ -11,9 +11,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from governance.entries import Receipt
+from governance.entries import Receipt, Record
 from governance.errors import BudgetError, GovernanceError, LedgerError
-from governance.ports import Record
 from governance_adapters.storage.database import Database, error_name, translated
 from governance_adapters.storage.transaction import Prepared, Transaction
 from governance_adapters.storage.tree import Log

@@ -160,7 +160,9 @@ class Worker:
                 remedy="Look whether the machine is overloaded or the process was stopped; ask again.",
             )
         if isinstance(error, _Garbled) or code is None or code >= 0:
-            how = "answered out of turn" if code is None else f"ended with exit status {code}"
+            # What it said decides: a process that answers out of turn and ends may be gone before anybody looks.
+            garbled = isinstance(error, _Garbled) or code is None
+            how = "answered out of turn" if garbled else f"ended with exit status {code}"
             return PolicyError(
                 f"The process of the policy engine {how}.", remedy="Ask again; if it recurs, install regorus again."
             )

@@ -220,6 +220,8 @@ def findings_of(entry: Entry) -> tuple[Finding, ...]:
                 item["label"],
                 float(item["score"]),
                 item.get("work", ""),
+                item.get("action", ""),
+                item.get("evidence", {}),
             )
             for item in raw
         )

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from governance.canonical import Digest, Json, canonical_bytes
 from governance.errors import GovernanceError, LedgerError, ProofError
-from governance.types import Fingerprint, Usage, new_id, utc_now
+from governance.types import Fingerprint, Stage, Usage, new_id, utc_now
 
 ENTRY_VERSION = 1
 MAX_ENTRY_BYTES = 32 * 1024
@@ -26,6 +26,14 @@ class EntryKind(StrEnum):
     FAILED = "failed"
     ABANDONED = "abandoned"
     POLICY = "policy"
+    WORK = "work"
+    VIEWED = "viewed"
+    COMMENTED = "commented"
+    ESCALATED = "escalated"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    ACCESS = "access"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,15 +192,61 @@ class Spending:
     budget: Mapping[str, int] = field(default_factory=dict)
 
 
+class HoldState(StrEnum):
+    """Where a hold stands.
+
+    `open`: people decide. `approved`: enough approved; the draft is being released, or the request may be made again.
+    `done`: what was approved was released, or its request ran. `rejected`, `expired`: it never leaves.
+    """
+
+    OPEN = "open"
+    APPROVED = "approved"
+    DONE = "done"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRecord:
+    """Where one hold stands: what a queue is asked by. The entries say why; this row says what is now.
+
+    `id` is the hold's, `entry_id` the `held` entry's, `subject` the generation's; `item` is None where the request was
+    held at admission, and `request` is then the digest of its facts. Times are RFC 3339 in UTC; `due` is when an answer
+    is due and `expires` when silence becomes a rejection, empty where policy set none. `version` counts the changes.
+    `holder` has the lease until `leased_until`; both are empty without one. A lease is no record of anything and is not
+    in the entries.
+    """
+
+    id: str
+    entry_id: str
+    subject: str
+    stage: Stage
+    item: int | None
+    queue: str
+    opened: str
+    state: HoldState = HoldState.OPEN
+    due: str = ""
+    expires: str = ""
+    request: str = ""
+    version: int = 0
+    holder: str = ""
+    leased_until: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
-    """An entry and everything that is written with it, in one transaction."""
+    """An entry and everything that is written with it, in one transaction.
+
+    `hold` is how the hold stands afterwards. Its `version` is one more than before (0 opens it): where somebody else
+    changed it meanwhile, nothing is written.
+    """
 
     entry: Entry
     fields: tuple[PersonalField, ...] = ()
     documents: tuple[Document, ...] = ()
     mark: MarkRecord | None = None
     spending: Spending | None = None
+    hold: HoldRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,15 @@
     |   `-- ImageTooSmallError
     |-- SigningError                a manifest could not be signed, or does not read back as Trusted
     |-- StorageError                vault or quarantine
+    |-- ReviewError                 a reviewer's act cannot be done
+    |   |-- NotPermittedError           policy does not let this person do this
+    |   |-- NoHoldError                 there is no such hold
+    |   |-- HoldClosedError             it was decided already, or its time is over
+    |   `-- LeaseError                  somebody else has the lease, or it ran out
+    |-- WorkError                   the register of protected works cannot be read or changed as asked
     `-- LedgerError                 the ledger cannot be read or written
         |-- BudgetError                 an intent would exceed the day's budget; nothing was written
+        |-- HoldChangedError            somebody else changed the hold meanwhile; nothing was written
         |-- LedgerTooNewError           the schema is newer than this code
         `-- ProofError                  a leaf, proof, checkpoint or commitment does not verify
 
@@ -34,6 +41,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from governance.assets import GovernedResult
+    from governance.types import Decision
 
 
 class GovernanceError(Exception):
@@ -123,12 +131,44 @@ class StorageError(GovernanceError):
     """The vault or the quarantine could not be read or written."""
 
 
+class ReviewError(GovernanceError):
+    """A reviewer's act cannot be done."""
+
+
+class NotPermittedError(ReviewError):
+    """Policy does not let this person do this. `decision` says why."""
+
+    def __init__(self, message: str, decision: Decision, *, remedy: str = "") -> None:
+        self.decision = decision
+        super().__init__(message, remedy=remedy)
+
+
+class NoHoldError(ReviewError):
+    """There is no such hold."""
+
+
+class HoldClosedError(ReviewError):
+    """The hold was decided already, or its time is over."""
+
+
+class LeaseError(ReviewError):
+    """Somebody else has the lease of this hold, or the caller has none that still lasts."""
+
+
+class WorkError(GovernanceError):
+    """The register of protected works cannot be read, or cannot be changed as asked."""
+
+
 class LedgerError(GovernanceError):
     """The ledger cannot be read or written."""
 
 
 class BudgetError(LedgerError):
     """An intent would exceed the budget of its principal for the day; nothing was written."""
+
+
+class HoldChangedError(LedgerError):
+    """Somebody else changed the hold since it was read; nothing was written."""
 
 
 class LedgerTooNewError(LedgerError):

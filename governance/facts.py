@@ -64,6 +64,22 @@ class ReviewVerdict(StrEnum):
 
     APPROVE = "approve"
     REJECT = "reject"
+    ESCALATE = "escalate"
+
+
+class Act(StrEnum):
+    """What somebody may do through the review API, each by itself. Also the scopes of an API key."""
+
+    LEDGER_READ = "ledger.read"
+    LEDGER_PERSONAL = "ledger.personal"
+    HOLDS_READ = "holds.read"
+    HOLDS_VIEW = "holds.view"
+    HOLDS_LEASE = "holds.lease"
+    HOLDS_COMMENT = "holds.comment"
+    HOLDS_DECIDE = "holds.decide"
+    WORKS_READ = "works.read"
+    WORKS_WRITE = "works.write"
+    FILES_VERIFY = "files.verify"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +87,8 @@ class Hold:
     """What is held until people decide: where it was held, and for which reasons.
 
     `stage` is admission or release. `codes` are the reason codes of that decision, none where it only obliged approvals.
-    `requester` is the id of the principal who asked; `purpose` and `markets` are the request's.
+    `requester` is the id of the principal who asked; `purpose` and `markets` are the request's. `queue` is who is asked
+    now, by the policy's own name; empty is nobody in particular.
     """
 
     id: str
@@ -80,6 +97,19 @@ class Hold:
     requester: str
     purpose: str
     markets: tuple[str, ...] = ()
+    queue: str = ""
+
+    def as_json(self) -> dict[str, Json]:
+        """The hold for policy."""
+        return {
+            "id": self.id,
+            "stage": self.stage.value,
+            "codes": list(self.codes),
+            "requester": self.requester,
+            "purpose": self.purpose,
+            "markets": list(self.markets),
+            "queue": self.queue,
+        }
 
 
 def request_facts(request: GenerationRequest, model: ModelFacts, inputs: Sequence[InspectedInput]) -> dict[str, Json]:
@@ -131,8 +161,12 @@ def release_input(
     *,
     time: str,
     markable: bool,
+    review: Decision | None = None,
 ) -> dict[str, Json]:
-    """The policy input of the release stage for one draft: the admitted facts, the draft, and what was found in it."""
+    """The policy input of the release stage for one draft: the admitted facts, the draft, and what was found in it.
+
+    `review` is the decision by which people approved a request that was held at admission.
+    """
     height, width, _ = draft.pixels.shape
     return {
         **admitted,
@@ -144,6 +178,9 @@ def release_input(
             "decision_id": admission.decision_id,
             "outcome": admission.outcome.value,
             "obligations": dict(admission.obligations),
+            "review": None
+            if review is None
+            else {"decision_id": review.decision_id, "outcome": review.outcome.value},
         },
     }
 
@@ -156,29 +193,35 @@ def review_input(
     model: ModelFacts,
     *,
     time: str,
+    inputs: Sequence[Json] = (),
+    to: str = "",
 ) -> dict[str, Json]:
     """The policy input of the review stage: may this person decide this, and is it enough?
 
-    `approvals` are the ids of the principals who approved before; `model` is what would generate, or what generated, so
-    that an approval asks again whether it is allowed.
+    `approvals` are the ids of the principals who approved before; `model` is what would generate, or what generated, and
+    `inputs` are the input images as admission saw them, so that an approval asks again whether they are allowed. `to` is
+    the queue to escalate to.
     """
     return {
+        **access_input(reviewer, Act.HOLDS_DECIDE, hold, time=time),
+        "verdict": verdict.value,
+        "to": to,
+        "approvals": list(approvals),
+        "inputs": list(inputs),
+        "model": model.as_json(),
+    }
+
+
+def access_input(reviewer: Principal, act: Act, hold: Hold | None = None, *, time: str) -> dict[str, Json]:
+    """The policy input of the review stage where nothing is decided: may this person do this, to this hold if to one?"""
+    facts: dict[str, Json] = {
         "version": 1,
         "stage": Stage.REVIEW.value,
         "time": time,
-        "hold": {
-            "id": hold.id,
-            "stage": hold.stage.value,
-            "codes": list(hold.codes),
-            "requester": hold.requester,
-            "purpose": hold.purpose,
-            "markets": list(hold.markets),
-        },
         "reviewer": _principal_facts(reviewer),
-        "verdict": verdict.value,
-        "approvals": list(approvals),
-        "model": model.as_json(),
+        "act": act.value,
     }
+    return facts if hold is None else {**facts, "hold": hold.as_json()}
 
 
 def day_of(time: str) -> str:
@@ -203,7 +246,13 @@ def finding_facts(finding: Finding) -> dict[str, Json]:
         "label": finding.label,
         "score_millionths": math.ceil(Decimal(repr(float(finding.score))) * 1_000_000),
     }
-    return {**facts, "work": finding.work} if finding.work else facts
+    if finding.work:
+        facts["work"] = finding.work
+    if finding.action:
+        facts["action"] = finding.action
+    if finding.evidence:
+        facts["evidence"] = dict(finding.evidence)
+    return facts
 
 
 def redact(policy_input: Mapping[str, Json]) -> tuple[Document, tuple[PersonalField, ...]]:

@@ -11,6 +11,8 @@ from governance.errors import ObligationError
 from governance.types import Usage
 
 MAX_LABEL_CHARACTERS = 120
+LABEL_POSITIONS = ("bottom-left", "bottom-right", "top-left", "top-right")
+MAX_HOURS = 24 * 366 * 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,10 @@ class Obligations:
 
     `watermark`: embed the invisible mark, the default. Only the release stage, which knows whether an image can carry
     it, drops it with an explicit `false`, and then a visible label is obliged. `visible_label`: the text to draw.
-    `approvals`: how many people must approve. `retain_days`: how long the record is kept. `max_steps`: the most
+    `label_position` is the corner that it stands in, one of `LABEL_POSITIONS`, and `label_language` its language
+    (BCP 47). `approvals`: how many people must approve; `queue`: who is asked, by the policy's own name; `due_hours` and
+    `expire_hours`: how long after the hold an answer is due, and how long after it silence is a rejection; 0 is never.
+    `retain_days`: how long the record is kept. `max_steps`: the most
     denoising steps. `day_budget`: what the principal's day (UTC) may come to with this request, by the names of `Usage`.
     `output_formats`: the media types allowed; empty means any. `disclose`: fields that go into the
     manifest in the clear.
@@ -27,7 +32,12 @@ class Obligations:
 
     watermark: bool = True
     visible_label: str = ""
+    label_position: str = ""
+    label_language: str = ""
     approvals: int = 0
+    queue: str = ""
+    due_hours: int = 0
+    expire_hours: int = 0
     retain_days: int = 0
     max_steps: int = 0
     day_budget: Mapping[str, int] = field(default_factory=dict)
@@ -63,13 +73,17 @@ class Obligations:
                     f"Admission allows {self.output_formats} and release allows {other.output_formats}.",
                     remedy="Let the two stages of the bundle agree on at least one output format.",
                 )
-        steps = [value for value in (self.max_steps, other.max_steps) if value]
         return Obligations(
             watermark=other.watermark,
             visible_label=other.visible_label or self.visible_label,
+            label_position=other.label_position or self.label_position,
+            label_language=other.label_language or self.label_language,
             approvals=max(self.approvals, other.approvals),
+            queue=other.queue or self.queue,
+            due_hours=_sooner(self.due_hours, other.due_hours),
+            expire_hours=_sooner(self.expire_hours, other.expire_hours),
             retain_days=max(self.retain_days, other.retain_days),
-            max_steps=min(steps, default=0),
+            max_steps=_sooner(self.max_steps, other.max_steps),
             day_budget=_smaller(self.day_budget, other.day_budget),
             output_formats=formats,
             disclose=tuple(sorted({*self.disclose, *other.disclose})),
@@ -104,6 +118,24 @@ def _smaller(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, i
     return {key: min(budget[key] for budget in (first, second) if key in budget) for key in sorted({*first, *second})}
 
 
+def _sooner(first: int, second: int) -> int:
+    """The smaller of two limits, of which 0 is none."""
+    return min(filter(None, (first, second)), default=0)
+
+
+def _hours(name: str, value: Json) -> int:
+    hours = _count(name, value)
+    if hours > MAX_HOURS:
+        raise _wrong(name, value, f"at most {MAX_HOURS} hours")
+    return hours
+
+
+def _position(name: str, value: Json) -> str:
+    if not isinstance(value, str) or value not in LABEL_POSITIONS:
+        raise _wrong(name, value, f"one of {', '.join(LABEL_POSITIONS)}")
+    return value
+
+
 def _texts(name: str, value: Json) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise _wrong(name, value, "an array of strings")
@@ -117,6 +149,11 @@ def _wrong(name: str, value: Json, wanted: str) -> ObligationError:
 _READERS: dict[str, Callable[[str, Json], Any]] = {
     "watermark": _boolean,
     "visible_label": _text,
+    "label_position": _position,
+    "label_language": _text,
+    "queue": _text,
+    "due_hours": _hours,
+    "expire_hours": _hours,
     "approvals": _count,
     "retain_days": _count,
     "max_steps": _count,

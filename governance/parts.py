@@ -13,6 +13,7 @@ from governance.ports import (
     Labeller,
     Ledger,
     ManifestSigner,
+    MetadataWriter,
     PolicyEngine,
     Quarantine,
     Vault,
@@ -26,7 +27,8 @@ class Parts:
     """Every port of the line, and the keys that the core itself uses.
 
     `log_key` verifies the ledger's receipts before anything is released; `system` and `version` name this installation
-    in manifests.
+    in manifests and `provider` whoever answers for it. `detector_seconds` is how long one detector may take
+    for one draft.
 
     Raises:
         ConfigurationError: there is no detector, or two detectors share a name.
@@ -46,6 +48,9 @@ class Parts:
     log_key: LogKey
     system: str
     version: str
+    metadata: MetadataWriter
+    provider: str = ""
+    detector_seconds: float = 60
 
     def __post_init__(self) -> None:
         if not self.detectors:

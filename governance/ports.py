@@ -10,7 +10,18 @@ from enum import StrEnum
 from typing import Protocol
 
 from governance.canonical import Digest, Json
-from governance.entries import Attempt, Entry, EntryKind, MarkRecord, PersonalField, Receipt, Record, Recorded
+from governance.entries import (
+    Attempt,
+    Entry,
+    EntryKind,
+    HoldRecord,
+    HoldState,
+    MarkRecord,
+    PersonalField,
+    Receipt,
+    Record,
+    Recorded,
+)
 from governance.types import Decision, Draft, Finding, Fingerprint, GenerationRequest, ModelFacts, Pixels, Stage, Usage
 
 
@@ -105,11 +116,35 @@ class Watermarker(Protocol):
 class Labeller(Protocol):
     """Draws the visible label that policy may oblige."""
 
-    def label(self, pixels: Pixels, text: str) -> Pixels:
+    def label(self, pixels: Pixels, text: str, *, position: str = "", language: str = "") -> Pixels:
         """`pixels` with `text` readable on them; same shape.
+
+        `position` is one of `governance.obligations.LABEL_POSITIONS`, empty for the first; `language` (BCP 47) chooses
+        among the forms that a script's characters have, empty for none in particular.
 
         Raises:
             ImageTooSmallError: the text does not fit readably.
+            MarkError: the text, the position or the language cannot be drawn.
+        """
+
+
+class MetadataWriter(Protocol):
+    """Writes what other programs read in a file without C2PA: XMP, and what a law names beside it."""
+
+    def write(self, content: bytes, media_type: str, properties: Mapping[str, str]) -> bytes:
+        """`content` with `properties` (see `governance.metadata`) in it; the pixels' bytes stay as they are.
+
+        Properties of the same names that the file has already are replaced.
+
+        Raises:
+            MarkError: the format cannot carry them, or the bytes are no such file.
+        """
+
+    def read(self, content: bytes) -> Mapping[str, str]:
+        """The properties that the file carries, by the same names; empty where it has none.
+
+        Raises:
+            MarkError: the bytes are no PNG, JPEG or WebP file, or what they carry cannot be read.
         """
 
 
@@ -179,6 +214,15 @@ class SignedContent:
     report: ManifestReport
 
 
+@dataclass(frozen=True, slots=True)
+class IngredientFile:
+    """A file that goes into a manifest: its bytes, their media type, and its ingredient in the manifest definition."""
+
+    content: bytes
+    media_type: str
+    ingredient: Mapping[str, Json]
+
+
 class ManifestReader(Protocol):
     """Reads C2PA manifests."""
 
@@ -193,10 +237,17 @@ class ManifestReader(Protocol):
 class ManifestSigner(ManifestReader, Protocol):
     """Signs files with C2PA manifests and reads them."""
 
-    def sign(self, content: bytes, media_type: str, manifest: Mapping[str, Json]) -> SignedContent:
+    def sign(
+        self,
+        content: bytes,
+        media_type: str,
+        manifest: Mapping[str, Json],
+        ingredients: Sequence[IngredientFile] = (),
+    ) -> SignedContent:
         """`content` with the manifest definition `manifest` (see `governance.manifest`) signed into it.
 
-        The signed bytes are read back; anything but Trusted is an error.
+        `ingredients` are the files that it was made from, each added whole, with the manifest that it has. The signed
+        bytes are read back; anything but Trusted is an error.
 
         Raises:
             SigningError: no usable key, an expired certificate, or a result that does not read back as Trusted.
@@ -281,6 +332,7 @@ class Ledger(Protocol):
 
         Raises:
             BudgetError: `record.spending` would bring its principal's day above the budget; nothing was written.
+            HoldChangedError: `record.hold` is not the next version of what stands there; nothing was written.
             LedgerError: nothing of it was written.
         """
 
@@ -289,6 +341,34 @@ class Ledger(Protocol):
 
         Raises:
             LedgerError: the ledger cannot be read.
+        """
+
+    def hold(self, hold_id: str) -> HoldRecord | None:
+        """Where a hold stands."""
+
+    def holds(
+        self, *, state: HoldState | None = None, queue: str | None = None, after: str = "", limit: int = 100
+    ) -> Sequence[HoldRecord]:
+        """Holds in the order of their ids, which is the order of their time: those beyond `after`, a keyset page."""
+
+    def approved_hold(self, request: Digest) -> HoldRecord | None:
+        """The approved and not yet used hold of a request that was held at admission, by the digest of its facts."""
+
+    def lease(self, hold_id: str, holder: str, until: str, *, now: str) -> HoldRecord:
+        """Give `holder` the open hold until `until`, or give it back at once with `until` equal to `now`.
+
+        Raises:
+            NoHoldError: there is no such hold.
+            HoldClosedError: it is not open.
+            LeaseError: another holder's lease lasts beyond `now`.
+            LedgerError: the ledger cannot be written.
+        """
+
+    def reopen(self, generation_id: str) -> None:
+        """Let the finished request of this generation run again, as a new attempt: people approved it.
+
+        Raises:
+            LedgerError: it has no finished claim, or the ledger cannot be written.
         """
 
     def next_mark(self, algorithm: str, key_id: str, bits: int) -> int:

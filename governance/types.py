@@ -87,10 +87,16 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class InputImage:
-    """An image that the caller gave to the pipeline: the parameter's name and its pixels."""
+    """An image that the caller gave to the pipeline: the parameter's name and its pixels.
+
+    `content` are the bytes of the file that it was read from and `media_type` their format, where the caller gave a
+    file: what such a file says of itself is checked, and goes on into the manifest. Both are empty for bare pixels.
+    """
 
     parameter: str
     pixels: Pixels
+    content: bytes = b""
+    media_type: str = ""
 
 
 class OpaqueKind(StrEnum):
@@ -231,7 +237,9 @@ class Draft:
 class Finding:
     """One score of one detector: a risk in [0, 1] for `label`. A detector scores; it never judges.
 
-    `work` names the protected work that the score is about, where it is about one.
+    `work` names the protected work that the score is about, where it is about one, and `action` is what the register
+    of works says of it: `deny`, `review` or `allow`. `evidence` is what the score was made from, in whole numbers and
+    words: `{"hamming": 12, "variant": "mirror"}`. Nothing in it may be personal.
     """
 
     detector: str
@@ -239,6 +247,8 @@ class Finding:
     label: str
     score: float
     work: str = ""
+    action: str = ""
+    evidence: Mapping[str, int | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

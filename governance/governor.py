@@ -2,6 +2,8 @@
 
     describe, admit, intend, generate; then for each draft: inspect, judge, mark, sign, keep, commit, release
 
+`begin` stops after `generate`, so that the rest may run beside the next generation.
+
 No receipt, no bytes. A step that fails ends in a `failed` entry, as long as the ledger can be written, and in an
 exception that names the remedy; nothing is released on an error path.
 """
@@ -9,15 +11,15 @@ exception that names the remedy; nothing is released on an error path.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from governance import steps
 from governance.assets import GovernedItem, GovernedResult, Verdict
 from governance.bodies import Judged, Subject
-from governance.canonical import Json
 from governance.entries import Entry, EntryKind, Record, Recorded
-from governance.errors import BudgetError, ConflictError, GovernanceError, InProgressError, LedgerError
+from governance.errors import BudgetError, ConflictError, GovernanceError, InProgressError, LedgerError, RequestError
 from governance.facts import facts_digest
 from governance.marking import mark
 from governance.parts import Parts
@@ -40,6 +42,35 @@ class _Progress:
         self.claimed = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Generated:
+    """A call whose drafts nobody has looked at yet."""
+
+    request: GenerationRequest
+    admission: Judged
+    drafts: Sequence[Draft]
+
+
+class Generation:
+    """A call that has generated. Nothing of it leaves before `finish`, which runs once, in any thread."""
+
+    def __init__(self, finish: Callable[[], GovernedResult]) -> None:
+        self._unfinished = [finish]
+
+    def finish(self) -> GovernedResult:
+        """Inspect, judge, mark, sign, keep, commit and release each draft.
+
+        Raises:
+            RequestError: it was called before.
+            GovernanceError: as `Governor.generate`.
+        """
+        try:
+            finish = self._unfinished.pop()
+        except IndexError:
+            raise RequestError("This generation was finished before.", remedy="Keep its result.") from None
+        return finish()
+
+
 class Governor:
     """Governs generations. As thread-safe as its parts."""
 
@@ -59,36 +90,45 @@ class Governor:
             InProgressError: the same request is running.
             GovernanceError: nothing was released because a step failed; the message names the remedy.
         """
-        parts, progress = self.parts, _Progress()
-        subject = progress.subject
+        progress = _Progress()
         with self._answerable(progress):
-            model, facts = steps.describe(parts, request, pipeline)
-
-            progress.step, progress.claimed = "claim", True  # an interrupt may come when the claim has landed
-            digest = facts_digest(facts, request)
-            claim = parts.ledger.begin(request.principal.id, request.id, digest, subject.generation_id)
-            if isinstance(claim, Recorded):
-                progress.claimed = False
-                result = recorded_result(parts, request.id, claim)
-            else:
-                subject.attempt = claim.number
-                items = self._run(progress, request, pipeline, model, facts)
-                result = GovernedResult(request.id, subject.generation_id, claim.number, items)
+            result = self._finished(progress, self._begun(progress, request, pipeline))
         return released_or_raise(result)
+
+    def begin(self, request: GenerationRequest, pipeline: Pipeline) -> Generation:
+        """The first half of `generate`: describe, admit, intend and generate. `Generation.finish` is the other.
+
+        Raises:
+            GovernanceError: a step failed, as in `generate`. What policy withholds is raised by `finish`.
+        """
+        progress = _Progress()
+        with self._answerable(progress, goes_on=True):
+            begun = self._begun(progress, request, pipeline)
+
+        def finish() -> GovernedResult:
+            with self._answerable(progress):
+                result = self._finished(progress, begun)
+            return released_or_raise(result)
+
+        return Generation(finish)
 
     def refuse(self, error: GovernanceError) -> Entry | None:
         """Record a call that could not even be put as a request: its `failed` entry, or None if none can be written."""
         return self._failed(_Progress(), None, error)
 
-    def _run(
-        self,
-        progress: _Progress,
-        request: GenerationRequest,
-        pipeline: Pipeline,
-        model: ModelFacts,
-        facts: Mapping[str, Json],
-    ) -> tuple[GovernedItem, ...]:
+    def _begun(
+        self, progress: _Progress, request: GenerationRequest, pipeline: Pipeline
+    ) -> _Generated | GovernedResult:
         parts, subject = self.parts, progress.subject
+        model, facts = steps.describe(parts, request, pipeline)
+
+        progress.step, progress.claimed = "claim", True  # an interrupt may come when the claim has landed
+        digest = facts_digest(facts, request)
+        claim = parts.ledger.begin(request.principal.id, request.id, digest, subject.generation_id)
+        if isinstance(claim, Recorded):
+            progress.claimed = False
+            return recorded_result(parts, request.id, claim)
+        subject.attempt = claim.number
         for asked in range(1, steps.ADMISSIONS + 1):
             progress.step = "admit"
             admission = steps.admit(parts, request, facts, subject.attempt)
@@ -104,16 +144,23 @@ class Governor:
                     raise
 
         progress.step = "generate"
-        drafts = steps.generate(seeded, model, pipeline)
-        return tuple(self._finish(progress, seeded, admission, draft) for draft in drafts)
+        return _Generated(seeded, admission, steps.generate(seeded, model, pipeline))
+
+    def _finished(self, progress: _Progress, begun: _Generated | GovernedResult) -> GovernedResult:
+        if isinstance(begun, GovernedResult):
+            return begun
+        subject = progress.subject
+        items = tuple(self._finish(progress, begun.request, begun.admission, draft) for draft in begun.drafts)
+        return GovernedResult(begun.request.id, subject.generation_id, subject.attempt, items)
 
     def _stop(
         self, subject: Subject, request: GenerationRequest, model: ModelFacts, admission: Judged
-    ) -> tuple[GovernedItem, ...]:
+    ) -> GovernedResult:
         verdict = _WITHHELD[admission.decision.outcome]
         record = subject.stopped(EntryKind(verdict.value), request, model, admission)
         entry = steps.append(self.parts, record).entry
-        return tuple(GovernedItem(i, verdict, (admission.decision,), (), entry) for i in range(request.images))
+        items = tuple(GovernedItem(i, verdict, (admission.decision,), (), entry) for i in range(request.images))
+        return GovernedResult(request.id, subject.generation_id, subject.attempt, items)
 
     def _finish(self, progress: _Progress, request: GenerationRequest, admission: Judged, draft: Draft) -> GovernedItem:
         parts, subject = self.parts, progress.subject
@@ -151,13 +198,15 @@ class Governor:
             return GovernedItem(draft.index, Verdict.FAILED, decisions, findings, failed, error=error)
 
     @contextmanager
-    def _answerable(self, progress: _Progress) -> Iterator[None]:
+    def _answerable(self, progress: _Progress, *, goes_on: bool = False) -> Iterator[None]:
         """Whatever ends a call early - a failed step, a foreign error, Ctrl-C - is recorded, then raised again.
 
-        However a call ends, its claim ends with it.
+        However a call ends, its claim ends with it; one that `goes_on` ends elsewhere, unless it ends early.
         """
+        ends = True
         try:
             yield
+            ends = not goes_on
         except (ConflictError, InProgressError):
             progress.claimed = False
             raise  # about another call's record, which stands
@@ -165,7 +214,7 @@ class Governor:
             self._failed(progress, None, error)
             raise
         finally:
-            if progress.claimed:
+            if progress.claimed and ends:
                 self._end_claim(progress.subject)
 
     def _end_claim(self, subject: Subject) -> None:

@@ -20,6 +20,8 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/line.py
 	$(BIN)/python benchmarks/policy.py
 	$(BIN)/python benchmarks/normalise.py
+	$(BIN)/python benchmarks/similarity.py
+	$(BIN)/python benchmarks/stream.py
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -15,6 +15,7 @@ import time
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ STAGES = {
     "detectors": ("detect",),
     "watermarker": ("embed", "extract"),
     "encoder": ("encode", "decode"),
+    "metadata": ("write", "read"),
     "fingerprinter": ("fingerprint",),
     "signer": ("sign",),
     "vault": ("put", "publish"),
@@ -68,6 +70,21 @@ class Timed:
                 self._seconds[f"{self._stage}.{name}"].append(time.perf_counter() - start)
 
         return timed
+
+
+class Formatted:
+    """A policy engine whose decisions oblige one output format."""
+
+    def __init__(self, policy: Any, media_type: str) -> None:
+        self._policy, self._media_type = policy, media_type
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._policy, name)
+
+    def decide(self, stage: Any, policy_input: Any) -> Any:
+        """The decision, with the format."""
+        decision = self._policy.decide(stage, policy_input)
+        return replace(decision, obligations={**decision.obligations, "output_formats": [self._media_type]})
 
 
 class Painted(FakePipeline):
@@ -107,7 +124,9 @@ def governed(folder: Path, seconds: dict[str, list[float]]) -> Governor:
     return Governor(type(parts)(**values))
 
 
-def run(governor: Governor, side: int, rounds: int, seconds: dict[str, list[float]]) -> None:
+def run(
+    governor: Governor, side: int, rounds: int, seconds: dict[str, list[float]], sizes: list[int] | None = None
+) -> None:
     """Govern `rounds` pictures of `side` pixels, after three that are not counted."""
     pipeline, source = Painted(), pictures(side)
     for number in range(rounds + 3):
@@ -116,10 +135,12 @@ def run(governor: Governor, side: int, rounds: int, seconds: dict[str, list[floa
         pipeline.picture = next(source)
         request = example_request(id=new_id(), width=side, height=side, images=1)
         start = time.perf_counter()
-        governor.generate(request, pipeline)
+        (item,) = governor.generate(request, pipeline).items
         end = time.perf_counter()
         seconds["everything after generation"].append(end - pipeline.done)
         seconds["everything but generation"].append(end - start)
+        if sizes is not None:
+            sizes.append(len(item.asset.content))
 
 
 def decide_in_a_row(governor: Governor, seconds: dict[str, list[float]]) -> None:
@@ -132,6 +153,21 @@ def decide_in_a_row(governor: Governor, seconds: dict[str, list[float]]) -> None
         governor.parts.policy.decide(Stage.ADMISSION, facts)
     seconds["policy.decide, one after another"] = seconds["policy.decide"][between_images:]
     del seconds["policy.decide"][between_images:]
+
+
+def formats(governor: Governor, side: int, rounds: int, seconds: dict[str, list[float]]) -> None:
+    """One line per format: what marking, metadata and signing cost in it, and how large its files are."""
+    print(f"\n{side} x {side} pixels, {rounds} images a format; p50 in milliseconds an image")
+    columns = ("everything after generation", "encoder.encode", "encoder.decode", "metadata.write", "signer.sign")
+    print(f"{'':<12}" + "".join(f"{name:>29}" for name in columns) + f"{'KB':>8}")
+    for media_type in governor.parts.encoder.media_types:
+        parts = governor.parts
+        sizes: list[int] = []
+        with_format = Governor(replace(parts, policy=Formatted(parts.policy, media_type)))
+        seconds.clear()
+        run(with_format, side, rounds, seconds, sizes)
+        shown = "".join(f"{float(np.median(seconds[name])) * 1000:>29.2f}" for name in columns)
+        print(f"{media_type:<12}{shown}{np.mean(sizes) / 1024:>8.0f}")
 
 
 def baselines(side: int, rounds: int, seconds: dict[str, list[float]]) -> None:
@@ -218,6 +254,7 @@ def main() -> None:
             decide_in_a_row(governor, seconds)
             baselines(side, rounds, seconds)
             table(side, rounds, seconds)
+            formats(governor, side, max(5, rounds // 3), seconds)
             seconds.clear()
 
 

@@ -6,13 +6,15 @@ skipped a step look like one that did not, as long as these checks ask for every
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from governance.bodies import BODY_VERSION
 from governance.entries import Entry, EntryKind
 from governance.errors import SigningError
+from governance.holds import review_named
 from governance.manifest import Provenance
+from governance.metadata import IDENTIFIER
 from governance.ports import ManifestReport, ManifestState
 from governance.records import asset_id, intent_named
 from governance.types import Decision, Outcome, Stage
@@ -37,7 +39,8 @@ def _disagreements(
     intent = intent_named(entry)
     if intent is None or not entry.body.get("findings") or not asset_id(entry):
         yield f"entry {entry.id} names no intent, no findings or no asset"
-    if decision is None or decision.stage is not Stage.RELEASE or decision.outcome is not Outcome.ALLOW:
+    review = review_named(entry)
+    if decision is None or decision.stage is not Stage.RELEASE or not _let_go(decision, review):
         yield f"entry {entry.id} records no decision that allowed the release"
     if not is_marked(entry) and not _policy_dropped_the_mark(entry):
         yield f"entry {entry.id} names no watermark, and no decision that dropped it"
@@ -55,11 +58,32 @@ def _disagreements(
         decision.decision_id not in provenance.decision_ids or decision.bundle_revision != provenance.bundle_revision
     ):
         yield f"the manifest names other decisions than entry {entry.id}"
+    if review is not None and review not in provenance.decision_ids:
+        yield f"the manifest does not name the decision by which people let entry {entry.id} go"
+
+
+def metadata_disagreement(said: Mapping[str, str], recorded: object, report: ManifestReport | None) -> str:
+    """The first thing that a file's metadata say otherwise than its record, or, where there is none, than its manifest.
+
+    `said` are the file's properties; `recorded` is the entry's `metadata`, None without an entry. Empty where all agrees.
+    """
+    if isinstance(recorded, Mapping):
+        differing = sorted(name for name, value in recorded.items() if said.get(name) != value)
+        return f"{', '.join(differing)}: not as the record says" if differing else ""
+    if report is None or report.state is not ManifestState.TRUSTED:
+        return "there are some, and neither a record nor a trusted manifest confirms them"
+    asset = (report.provenance or {}).get("asset")
+    return "" if asset and said.get(IDENTIFIER) == asset else "they do not name the asset that the manifest names"
 
 
 def is_marked(entry: Entry) -> bool:
     """Whether a released entry says that the file carries a watermark."""
     return entry.body.get("watermark") is not None
+
+
+def _let_go(decision: Decision, review: str | None) -> bool:
+    """Whether policy let it go, or held it for people who did."""
+    return decision.outcome is Outcome.ALLOW or (decision.outcome is Outcome.REVIEW and review is not None)
 
 
 def _policy_dropped_the_mark(entry: Entry) -> bool:

@@ -12,9 +12,20 @@ from typing import Any
 
 from governance.candidate import fitting
 from governance.canonical import Digest, Json, canonical_bytes, commitment, digest, new_salt
-from governance.entries import Document, Entry, EntryKind, MarkRecord, PersonalField, Receipt, Record, Spending
+from governance.entries import (
+    Document,
+    Entry,
+    EntryKind,
+    HoldRecord,
+    MarkRecord,
+    PersonalField,
+    Receipt,
+    Record,
+    Spending,
+)
 from governance.errors import ProofError
 from governance.facts import call_facts, finding_facts, redact, resolves
+from governance.holds import Approved, Opening
 from governance.merkle import leaf_hash
 from governance.obligations import Obligations
 from governance.types import (
@@ -26,6 +37,7 @@ from governance.types import (
     Outcome,
     Reason,
     Stage,
+    utc_now,
 )
 
 BODY_VERSION = 1
@@ -62,6 +74,7 @@ class ReleasedFile:
     manifest_label: str
     signer: str
     visible_label: str
+    metadata: Mapping[str, Json]
     mark: MarkRecord | None
 
 
@@ -74,24 +87,54 @@ class Subject:
         self.intent: Receipt | None = None
 
     def intended(
-        self, request: GenerationRequest, seeds: Sequence[int], model: ModelFacts, admission: Judged, spending: Spending
+        self,
+        request: GenerationRequest,
+        seeds: Sequence[int],
+        model: ModelFacts,
+        admission: Judged,
+        spending: Spending,
+        approved: Approved | None = None,
     ) -> Record:
-        """The intent: admitted, about to be generated, with everything that would repeat it and what it spends."""
-        record = self._asked(EntryKind.INTENT, {}, request, seeds, model, admission)
-        return replace(record, spending=spending)
+        """The intent: admitted, about to be generated, with everything that would repeat it and what it spends.
 
-    def stopped(self, kind: EntryKind, request: GenerationRequest, model: ModelFacts, admission: Judged) -> Record:
-        """`denied` or `held` at admission: nothing was generated, but a hold must be able to go on from here."""
-        return self._asked(kind, {"item": None}, request, request.seeds, model, admission)
+        `approved` is the hold by which people let the request run; this uses it.
+        """
+        body: dict[str, Json] = {} if approved is None else {"review": approved.review}
+        record = self._asked(EntryKind.INTENT, body, request, seeds, model, admission)
+        return replace(record, spending=spending, hold=None if approved is None else approved.done())
+
+    def denied(self, request: GenerationRequest, model: ModelFacts, admission: Judged) -> Record:
+        """`denied` at admission: nothing was generated."""
+        return self._asked(EntryKind.DENIED, {"item": None}, request, request.seeds, model, admission)
+
+    def held(
+        self, request: GenerationRequest, model: ModelFacts, admission: Judged, hold: Opening, facts: Digest
+    ) -> Record:
+        """`held` at admission: nothing was generated, and the request with these facts may run once it is approved."""
+        body: dict[str, Json] = {"item": None, "hold": hold.body()}
+        record = self._asked(EntryKind.HELD, body, request, request.seeds, model, admission, hold.time)
+        return replace(record, hold=hold.record(record.entry, None, request=facts))
 
     def withheld(
-        self, kind: EntryKind, item: int, findings: Sequence[Finding], release: Judged, hold: Mapping[str, Json] | None
+        self,
+        item: int,
+        findings: Sequence[Finding],
+        release: Judged,
+        *,
+        opening: Opening | None = None,
+        version: int = 0,
+        ended: HoldRecord | None = None,
     ) -> Record:
-        """`denied` or `held` after generation; `hold` names the quarantined draft."""
+        """`denied` or `held` after generation. `opening` is the hold of the quarantined draft, with its `version`; of one
+        that was held before and is denied now, `ended` is the hold as it ends.
+        """
         body: dict[str, Json] = {"item": item, "findings": _findings(findings)}
-        if hold is not None:
-            body["hold"] = dict(hold)
-        return self._record(kind, body, judged=release)
+        if opening is not None:
+            record = self._record(EntryKind.HELD, {**body, "hold": opening.body()}, judged=release, time=opening.time)
+            return replace(record, hold=opening.record(record.entry, item, version=version))
+        if ended is not None:
+            body["hold"] = {"id": ended.id, "entry": ended.entry_id}
+        return replace(self._record(EntryKind.DENIED, body, judged=release), hold=ended)
 
     def released(
         self,
@@ -100,8 +143,9 @@ class Subject:
         release: Judged,
         file: ReleasedFile,
         obligations: Mapping[str, Json],
+        approved: Approved | None = None,
     ) -> Record:
-        """The outcome: these exact bytes were released."""
+        """The outcome: these exact bytes were released. `approved` is the hold that people let go; this uses it."""
         mark = file.mark
         body: dict[str, Json] = {
             "item": item,
@@ -109,20 +153,28 @@ class Subject:
             "asset": {"id": file.asset_id, "digest": file.digest, "media_type": file.media_type, "bytes": file.size},
             "manifest": {"label": file.manifest_label, "signer": file.signer},
             "visible_label": file.visible_label,
+            "metadata": dict(file.metadata),
             "honoured": dict(obligations),
             "watermark": None
             if mark is None
             else {"algorithm": mark.algorithm, "key_id": mark.key_id, "id": str(mark.mark_id)},
         }
-        return self._record(EntryKind.RELEASED, body, judged=release, mark=mark)
+        if approved is not None:
+            body["review"] = approved.review
+        record = self._record(EntryKind.RELEASED, body, judged=release, mark=mark)
+        return replace(record, hold=None if approved is None else approved.done())
 
-    def failed(self, step: str, item: int | None, error: BaseException) -> Record:
-        """A step failed: for one item, or (`item` None) for all that were not yet decided."""
+    def failed(self, step: str, item: int | None, error: BaseException, approved: HoldRecord | None = None) -> Record:
+        """A step failed: for one item, or (`item` None) for all that were not yet decided.
+
+        `approved` is the hold of an item that people let go; it stays approved.
+        """
         message = f"{type(error).__name__}: {error}".encode("utf-8", "replace").decode()[:2000]
         field = PersonalField(ERROR_FIELD, new_salt(), message)
-        return self._record(
-            EntryKind.FAILED, {"item": item, "step": step, "error": type(error).__name__}, fields=(field,)
-        )
+        body: dict[str, Json] = {"item": item, "step": step, "error": type(error).__name__}
+        if approved is not None:
+            body["hold"] = {"id": approved.id, "entry": approved.entry_id}
+        return self._record(EntryKind.FAILED, body, fields=(field,))
 
     def _asked(
         self,
@@ -132,6 +184,7 @@ class Subject:
         seeds: Sequence[int],
         model: ModelFacts,
         admission: Judged,
+        time: str | None = None,
     ) -> Record:
         model_document, call_document = _document(model.as_json()), _document(call_facts(request, seeds))
         asked: dict[str, Json] = {
@@ -141,7 +194,8 @@ class Subject:
             "model_name": request.model,
             "call": call_document.digest,
         }
-        return self._record(kind, {**body, **asked}, judged=admission, documents=(model_document, call_document))
+        documents = model_document, call_document
+        return self._record(kind, {**body, **asked}, judged=admission, documents=documents, time=time)
 
     def _record(
         self,
@@ -152,18 +206,35 @@ class Subject:
         documents: tuple[Document, ...] = (),
         fields: tuple[PersonalField, ...] = (),
         mark: MarkRecord | None = None,
+        time: str | None = None,
     ) -> Record:
-        full: dict[str, Json] = {"version": BODY_VERSION, "attempt": self.attempt, **body}
+        full: dict[str, Json] = {"attempt": self.attempt, **body}
         if self.intent is not None:
             full["intent"] = {"id": self.intent.entry.id, "leaf": leaf_hash(self.intent.leaf).hex()}
-        if judged is not None:
-            document, personal = redact(judged.policy_input)
-            words: list[Json] = [reason.message for reason in judged.decision.reasons]
-            documents = (*documents, document)
-            fields = (*fields, *personal, PersonalField(MESSAGES_FIELD, new_salt(), words))
-            full["decision"] = _decision(judged, document.digest)
-        full["fields"] = {field.name: commitment(field.name, field.value, field.salt) for field in fields}
-        return Record(fitting(Entry(kind, self.generation_id, full)), fields, documents, mark)
+        record = record_of(kind, self.generation_id, full, judged=judged, fields=fields, time=time)
+        return replace(record, documents=(*documents, *record.documents), mark=mark)
+
+
+def record_of(
+    kind: EntryKind,
+    subject: str,
+    body: Mapping[str, Json],
+    *,
+    judged: Judged | None = None,
+    fields: tuple[PersonalField, ...] = (),
+    time: str | None = None,
+) -> Record:
+    """A record with `body`, the decision that stands behind it, and the commitments to its personal `fields`."""
+    full: dict[str, Json] = {"version": BODY_VERSION, **body}
+    documents: tuple[Document, ...] = ()
+    if judged is not None:
+        document, personal = redact(judged.policy_input)
+        words: list[Json] = [reason.message for reason in judged.decision.reasons]
+        documents = (document,)
+        fields = (*fields, *personal, PersonalField(MESSAGES_FIELD, new_salt(), words))
+        full["decision"] = _decision(judged, document.digest)
+    full["fields"] = {field.name: commitment(field.name, field.value, field.salt) for field in fields}
+    return Record(fitting(Entry(kind, subject, full, time=time or utc_now())), fields, documents)
 
 
 def decision_of(entry: Entry, fields: Sequence[PersonalField]) -> Decision | None:

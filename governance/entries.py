@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from governance.canonical import Digest, Json, canonical_bytes
+from governance.canonical import Digest, Json, canonical_bytes, is_canonical, parsed_json
 from governance.errors import GovernanceError, LedgerError, ProofError
 from governance.types import Fingerprint, Stage, Usage, new_id, utc_now
 
@@ -36,6 +36,9 @@ class EntryKind(StrEnum):
     ACCESS = "access"
 
 
+_KINDS = frozenset(EntryKind)
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One append-only record. `subject` groups the entries of one generation (or, later, of one work, model, ...)."""
@@ -52,16 +55,7 @@ class Entry:
         Raises:
             LedgerError: the entry is larger than 32 KiB.
         """
-        content = canonical_bytes(
-            {
-                "version": ENTRY_VERSION,
-                "id": self.id,
-                "kind": self.kind.value,
-                "subject": self.subject,
-                "time": self.time,
-                "body": dict(self.body),
-            }
-        )
+        content = canonical_bytes(self._document())
         if len(content) > MAX_ENTRY_BYTES:
             raise LedgerError(
                 f"An entry of {len(content)} bytes exceeds {MAX_ENTRY_BYTES}.",
@@ -77,14 +71,14 @@ class Entry:
             ProofError: the bytes are not an entry in canonical form.
         """
         try:
-            value = json.loads(content)
-            if value["version"] != ENTRY_VERSION or value["kind"] not in set(EntryKind):
+            value = parsed_json(content)
+            if value["version"] != ENTRY_VERSION or value["kind"] not in _KINDS:
                 raise ProofError(
                     f"This is an entry of version {value['version']!r} and kind {value['kind']!r}, unknown here.",
                     remedy="A newer version wrote it: upgrade.",
                 )
             entry = cls(EntryKind(value["kind"]), value["subject"], value["body"], value["id"], value["time"])
-            if entry.leaf() != content:
+            if len(content) > MAX_ENTRY_BYTES or not is_canonical(content, entry._document()):
                 raise ValueError("not in canonical form")
             if not all(isinstance(text, str) for text in (entry.id, entry.subject, entry.time)):
                 raise TypeError("id, subject and time are text")
@@ -95,6 +89,16 @@ class Entry:
                 f"These bytes are not a ledger entry: {error}.", remedy="The entry was altered."
             ) from error
         return entry
+
+    def _document(self) -> dict[str, Json]:
+        return {
+            "version": ENTRY_VERSION,
+            "id": self.id,
+            "kind": self.kind.value,
+            "subject": self.subject,
+            "time": self.time,
+            "body": dict(self.body),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,12 @@
     |   |-- HoldClosedError             it was decided already, or its time is over
     |   `-- LeaseError                  somebody else has the lease, or it ran out
     |-- WorkError                   the register of protected works cannot be read or changed as asked
+    |   |-- NoWorkError                 there is no such work
+    |   `-- WorkExistsError             the register has this picture already
     `-- LedgerError                 the ledger cannot be read or written
         |-- BudgetError                 an intent would exceed the day's budget; nothing was written
         |-- HoldChangedError            somebody else changed the hold meanwhile; nothing was written
+        |-- NoEntryError                there is no such entry
         |-- LedgerTooNewError           the schema is newer than this code
         `-- ProofError                  a leaf, proof, checkpoint or commitment does not verify
 
@@ -159,6 +162,18 @@ class WorkError(GovernanceError):
     """The register of protected works cannot be read, or cannot be changed as asked."""
 
 
+class NoWorkError(WorkError):
+    """There is no such work in the register."""
+
+
+class WorkExistsError(WorkError):
+    """The register has this picture already: `work_id` names the work."""
+
+    def __init__(self, message: str, work_id: str, *, remedy: str = "") -> None:
+        self.work_id = work_id
+        super().__init__(message, remedy=remedy)
+
+
 class LedgerError(GovernanceError):
     """The ledger cannot be read or written."""
 
@@ -169,6 +184,10 @@ class BudgetError(LedgerError):
 
 class HoldChangedError(LedgerError):
     """Somebody else changed the hold since it was read; nothing was written."""
+
+
+class NoEntryError(LedgerError):
+    """There is no such entry in the ledger."""
 
 
 class LedgerTooNewError(LedgerError):

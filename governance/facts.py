@@ -51,12 +51,24 @@ _PERSONAL_MEMBERS = {"principal": "id", "request": "id", "reviewer": "id", "hold
 _PERSONAL_ELEMENTS = ("prompts", "inputs", "opaque", "approvals")
 
 
+class InputManifest(StrEnum):
+    """What an input's file says of itself: nothing, or something that a signer whom we trust, or another, signed.
+
+    A file whose manifest is invalid never gets as far as policy.
+    """
+
+    NONE = "none"
+    TRUSTED = "trusted"
+    UNTRUSTED = "untrusted"
+
+
 @dataclass(frozen=True, slots=True)
 class InspectedInput:
-    """An input image and what the detectors found in it."""
+    """An input image, what the detectors found in it, and what its file's manifest is worth."""
 
     image: InputImage
     findings: tuple[Finding, ...]
+    manifest: InputManifest = InputManifest.NONE
 
 
 class ReviewVerdict(StrEnum):
@@ -178,9 +190,7 @@ def release_input(
             "decision_id": admission.decision_id,
             "outcome": admission.outcome.value,
             "obligations": dict(admission.obligations),
-            "review": None
-            if review is None
-            else {"decision_id": review.decision_id, "outcome": review.outcome.value},
+            "review": None if review is None else {"decision_id": review.decision_id, "outcome": review.outcome.value},
         },
     }
 
@@ -367,6 +377,7 @@ def _input_facts(item: InspectedInput) -> dict[str, Json]:
         "width": width,
         "height": height,
         "findings": [finding_facts(finding) for finding in item.findings],
+        "manifest": item.manifest.value,
     }
 
 

@@ -18,15 +18,18 @@ from dataclasses import dataclass
 from governance import steps
 from governance.assets import GovernedItem, GovernedResult, Verdict
 from governance.bodies import Judged, Subject
-from governance.entries import Entry, EntryKind, Record, Recorded
+from governance.canonical import Digest
+from governance.entries import Attempt, Entry, Record, Recorded
 from governance.errors import BudgetError, ConflictError, GovernanceError, InProgressError, LedgerError, RequestError
 from governance.facts import facts_digest
-from governance.marking import mark
+from governance.hold_history import HoldHistory
+from governance.holds import Approved, Opening
 from governance.parts import Parts
 from governance.ports import Ledger, Pipeline
 from governance.records import ClaimState, close_claim
+from governance.releasing import Leaving, release
 from governance.results import recorded_result, released_or_raise
-from governance.types import Decision, Draft, Finding, GenerationRequest, ModelFacts, Outcome, new_id
+from governance.types import Decision, Draft, Finding, GenerationRequest, ModelFacts, Outcome, new_id, utc_now
 
 logger = logging.getLogger(__name__)
 
@@ -41,14 +44,19 @@ class _Progress:
         self.subject = Subject(new_id(), attempt=1)
         self.claimed = False
 
+    def reached(self, step: str) -> None:
+        """The next step begins."""
+        self.step = step
+
 
 @dataclass(frozen=True, slots=True)
 class _Generated:
-    """A call whose drafts nobody has looked at yet."""
+    """A call whose drafts nobody has looked at yet. `approved` is the hold by which people let it run."""
 
     request: GenerationRequest
     admission: Judged
     drafts: Sequence[Draft]
+    approved: Approved | None
 
 
 class Generation:
@@ -120,11 +128,12 @@ class Governor:
         self, progress: _Progress, request: GenerationRequest, pipeline: Pipeline
     ) -> _Generated | GovernedResult:
         parts, subject = self.parts, progress.subject
+        request = steps.owned(request)
         model, facts = steps.describe(parts, request, pipeline)
 
         progress.step, progress.claimed = "claim", True  # an interrupt may come when the claim has landed
         digest = facts_digest(facts, request)
-        claim = parts.ledger.begin(request.principal.id, request.id, digest, subject.generation_id)
+        claim = self._claim(request, digest, subject.generation_id)
         if isinstance(claim, Recorded):
             progress.claimed = False
             return recorded_result(parts, request.id, claim)
@@ -132,67 +141,89 @@ class Governor:
         for asked in range(1, steps.ADMISSIONS + 1):
             progress.step = "admit"
             admission = steps.admit(parts, request, facts, subject.attempt)
-            if admission.decision.outcome is not Outcome.ALLOW:
-                return self._stop(subject, request, model, admission)
+            approved = self._approval(digest, admission)
+            if admission.decision.outcome is not Outcome.ALLOW and approved is None:
+                return self._stop(subject, request, model, admission, digest)
 
             progress.step = "intend"
             try:
-                seeded = steps.intend(parts, subject, request, model, admission)
+                seeded = steps.intend(parts, subject, request, model, admission, approved)
                 break
             except BudgetError:  # others spent of this day's budget since policy saw it: ask again, not for ever
                 if asked == steps.ADMISSIONS:
                     raise
 
         progress.step = "generate"
-        return _Generated(seeded, admission, steps.generate(seeded, model, pipeline))
+        return _Generated(seeded, admission, steps.generate(seeded, model, pipeline), approved)
+
+    def _claim(self, request: GenerationRequest, facts: Digest, generation_id: str) -> Attempt | Recorded:
+        """Claim the request; one that was held at admission and that people let go since runs again."""
+        ledger = self.parts.ledger
+        claim = ledger.begin(request.principal.id, request.id, facts, generation_id)
+        if not isinstance(claim, Recorded):
+            return claim
+        hold = ledger.approved_hold(facts)
+        if hold is None or hold.subject != claim.generation_id:
+            return claim
+        try:
+            ledger.reopen(claim.generation_id)
+        except LedgerError:  # another call of the same request came first: what it makes of it, `begin` says
+            logger.info("generation %s was reopened by another call", claim.generation_id)
+        return ledger.begin(request.principal.id, request.id, facts, generation_id)
+
+    def _approval(self, facts: Digest, admission: Judged) -> Approved | None:
+        """How people let this request run, if they did, for every reason that policy holds it for now."""
+        if admission.decision.outcome is not Outcome.REVIEW:
+            return None
+        record = self.parts.ledger.approved_hold(facts)
+        if record is None:
+            return None
+        history = HoldHistory.of(self.parts.ledger, record)
+        approved = history.approved()
+        known = {reason.code for reason in history.decision.reasons}
+        if not known.issuperset(reason.code for reason in admission.decision.reasons):
+            return None
+        return approved if len(history.approvals) >= admission.obligations.approvals else None
 
     def _finished(self, progress: _Progress, begun: _Generated | GovernedResult) -> GovernedResult:
         if isinstance(begun, GovernedResult):
             return begun
         subject = progress.subject
-        items = tuple(self._finish(progress, begun.request, begun.admission, draft) for draft in begun.drafts)
+        items = tuple(self._finish(progress, begun, draft) for draft in begun.drafts)
         return GovernedResult(begun.request.id, subject.generation_id, subject.attempt, items)
 
     def _stop(
-        self, subject: Subject, request: GenerationRequest, model: ModelFacts, admission: Judged
+        self, subject: Subject, request: GenerationRequest, model: ModelFacts, admission: Judged, facts: Digest
     ) -> GovernedResult:
         verdict = _WITHHELD[admission.decision.outcome]
-        record = subject.stopped(EntryKind(verdict.value), request, model, admission)
+        if verdict is Verdict.HELD:
+            opening = Opening(new_id(), utc_now(), admission.obligations)
+            record = subject.held(request, model, admission, opening, facts)
+        else:
+            record = subject.denied(request, model, admission)
         entry = steps.append(self.parts, record).entry
         items = tuple(GovernedItem(i, verdict, (admission.decision,), (), entry) for i in range(request.images))
         return GovernedResult(request.id, subject.generation_id, subject.attempt, items)
 
-    def _finish(self, progress: _Progress, request: GenerationRequest, admission: Judged, draft: Draft) -> GovernedItem:
+    def _finish(self, progress: _Progress, begun: _Generated, draft: Draft) -> GovernedItem:
         parts, subject = self.parts, progress.subject
-        decisions: tuple[Decision, ...] = (admission.decision,)
+        review = begun.approved.decision if begun.approved else None
+        decisions: tuple[Decision, ...] = (begun.admission.decision, *((review,) if review else ()))
         findings: tuple[Finding, ...] = ()
         try:
             progress.step = "inspect"
             (findings,) = steps.inspect(parts, [draft.pixels])
 
             progress.step = "judge"
-            release = steps.judge(parts, request, admission, draft, findings)
-            decisions = (*decisions, release.judged.decision)
-            if release.outcome is not Outcome.ALLOW:
-                entry = steps.withhold(parts, subject, draft, findings, release)
-                return GovernedItem(draft.index, _WITHHELD[release.outcome], decisions, findings, entry)
+            judged = steps.judge(parts, begun.admission, draft, findings, review)
+            decisions = (*decisions, judged.judged.decision)
+            if judged.outcome is not Outcome.ALLOW:
+                entry = steps.withhold(parts, subject, draft, begun.request.inputs, findings, judged)
+                return GovernedItem(draft.index, _WITHHELD[judged.outcome], decisions, findings, entry)
 
-            progress.step = "mark"
-            marked = mark(parts, draft.pixels, release.obligations)
-
-            progress.step = "sign"
-            asset_id = new_id()
-            signed = steps.sign(parts, subject, draft, admission, release, marked, asset_id)
-
-            progress.step = "keep"
-            file = steps.keep(parts, asset_id, marked, signed, release.obligations.visible_label)
-
-            progress.step = "commit"
-            receipt = steps.commit(parts, subject, draft, findings, release, file)
-
-            progress.step = "release"
-            asset = steps.released_asset(file, signed, receipt)
-            return GovernedItem(draft.index, Verdict.RELEASED, decisions, findings, receipt.entry, asset)
+            leaving = Leaving(subject, draft, begun.request.inputs, findings, decisions, judged)
+            asset = release(parts, leaving, progress.reached)
+            return GovernedItem(draft.index, Verdict.RELEASED, decisions, findings, asset.receipt.entry, asset)
         except Exception as error:  # noqa: BLE001 - whatever it is fails this item alone; its siblings go on
             failed = self._failed(progress, draft.index, error)
             return GovernedItem(draft.index, Verdict.FAILED, decisions, findings, failed, error=error)

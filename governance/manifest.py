@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from governance.canonical import Digest, Json, canonical_bytes, canonical_digest
+from governance.canonical import Digest, Json, canonical_bytes
 from governance.errors import SigningError
+from governance.ingredients import MODEL, InputIngredient, model_ingredient
 
 PROVENANCE_LABEL: Final = "org.diffusion-governance.provenance"
 ACTIONS_LABEL: Final = "c2pa.actions.v2"
@@ -35,12 +36,15 @@ CREATED_LABELS: Final = (
 """Labels that the claim lists as `created_assertions`, vouched for by the signer, rather than as `gathered_assertions`."""
 
 TRAINED_ALGORITHMIC_MEDIA: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+COMPOSITE_ALGORITHMIC_MEDIA: Final = (
+    "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+)
+"""What a model made from pictures that it was given."""
 
 TRAINING_USES: Final = ("cawg.ai_generative_training", "cawg.ai_inference", "cawg.ai_training", "cawg.data_mining")
 TRAINING_PERMISSIONS: Final = ("allowed", "notAllowed")
 
 _VERSION: Final = 1
-_MODEL: Final = "model"
 _EXTENSIONS: Final = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 _HEX_DIGITS: Final = frozenset("0123456789abcdef")
 
@@ -148,15 +152,15 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenanceStatement(Provenance):
-    """Everything that the manifest of one text-to-image file says.
+    """Everything that the manifest of one file says: made from a text alone, or from the pictures `inputs`, too.
 
     `created_at` is RFC 3339 in UTC. `model_name` names the pipeline's class for people. `generator_name` and
     `generator_version` name the installation (C2PA's claim generator). `visible_label` is the text drawn on the
     picture, None if there is none. `title` defaults to `<asset id>.<extension>`. `training_mining` maps each of
-    `TRAINING_USES` to one of `TRAINING_PERMISSIONS`.
+    `TRAINING_USES` to one of `TRAINING_PERMISSIONS`. At most one of `inputs` is opened.
 
     Raises:
-        SigningError: see Provenance; or a media type or training permission is unknown.
+        SigningError: see Provenance; or a media type or training permission is unknown, or two inputs are opened.
     """
 
     created_at: str
@@ -168,12 +172,17 @@ class ProvenanceStatement(Provenance):
     visible_label: str | None = None
     title: str = ""
     training_mining: Mapping[str, str] = field(default_factory=_nothing_allowed)
+    inputs: tuple[InputIngredient, ...] = ()
 
     def __post_init__(self) -> None:
         Provenance.__post_init__(self)
         if self.media_type not in _EXTENSIONS:
             raise SigningError(
                 f"No manifest can be written for {self.media_type}.", remedy=f"Use one of {', '.join(_EXTENSIONS)}."
+            )
+        if sum(each.opened for each in self.inputs) > 1:
+            raise SigningError(
+                "A file cannot be the edited form of two pictures.", remedy="Name one input as the opened one."
             )
         for use, permission in self.training_mining.items():
             if use not in TRAINING_USES or permission not in TRAINING_PERMISSIONS:
@@ -185,6 +194,8 @@ class ProvenanceStatement(Provenance):
 
 def manifest_definition(statement: ProvenanceStatement) -> dict[str, Json]:
     """The manifest definition for `statement`, ready for `ManifestSigner.sign`.
+
+    Inputs that were bare pixels are in it; those that were files are for `sign` to add.
 
     Raises:
         CanonicalError: a name or a disclosed field holds text that is not valid Unicode, or a float.
@@ -201,7 +212,10 @@ def manifest_definition(statement: ProvenanceStatement) -> dict[str, Json]:
         "title": statement.title or f"{statement.asset_id}.{_EXTENSIONS[statement.media_type]}",
         "format": statement.media_type,
         "instance_id": f"xmp:iid:{statement.asset_id}",
-        "ingredients": [_model_ingredient(statement)],
+        "ingredients": [
+            model_ingredient(statement.model_name, statement.components),
+            *(each.definition() for each in statement.inputs if not each.media_type),
+        ],
         "assertions": assertions,
     }
     canonical_bytes(definition)  # refuses what no JSON reader would agree on
@@ -219,20 +233,27 @@ def provenance_of(definition: Mapping[str, Json]) -> Mapping[str, Json] | None:
 
 
 def _actions(statement: ProvenanceStatement) -> list[Json]:
-    actions: list[Json] = [
-        {
-            "action": "c2pa.created",
-            "when": statement.created_at,
-            "digitalSourceType": TRAINED_ALGORITHMIC_MEDIA,
-            "softwareAgent": {"name": statement.model_name},
-            "parameters": {"ingredientIds": [_MODEL]},
-        }
-    ]
+    actions = _origin(statement)
     if statement.visible_label is not None:
         actions.append({"action": "c2pa.edited", "description": f"Visible label: {statement.visible_label}"})
     if statement.watermark is not None:
         actions.append({"action": "c2pa.watermarked.bound"})
     return actions
+
+
+def _origin(statement: ProvenanceStatement) -> list[Json]:
+    """How the picture came about: created, or one that was opened and then edited."""
+    opened = [each.label for each in statement.inputs if each.opened]
+    made: dict[str, Json] = {
+        "when": statement.created_at,
+        "digitalSourceType": COMPOSITE_ALGORITHMIC_MEDIA if statement.inputs else TRAINED_ALGORITHMIC_MEDIA,
+        "softwareAgent": {"name": statement.model_name},
+        "parameters": {"ingredientIds": [MODEL, *(each.label for each in statement.inputs if not each.opened)]},
+    }
+    if not opened:
+        return [{"action": "c2pa.created", **made}]
+    opening: dict[str, Json] = {"action": "c2pa.opened", "when": statement.created_at}
+    return [{**opening, "parameters": {"ingredientIds": opened}}, {"action": "c2pa.edited", **made}]
 
 
 def _soft_binding(watermark: WatermarkBinding) -> dict[str, Json]:
@@ -241,21 +262,6 @@ def _soft_binding(watermark: WatermarkBinding) -> dict[str, Json]:
         "alg": watermark.algorithm,
         "alg-params": watermark.key_id,
         "blocks": [{"scope": {}, "value": watermark.value}],
-    }
-
-
-def _model_ingredient(statement: ProvenanceStatement) -> dict[str, Json]:
-    # The weights alone, whatever device they ran on: RFC 6920 names a thing by its hash.
-    weights = bytes.fromhex(canonical_digest(dict(statement.components)))
-    name = base64.urlsafe_b64encode(weights).rstrip(b"=").decode()
-    return {
-        "label": _MODEL,
-        "title": statement.model_name,
-        "format": "application/octet-stream",
-        "instance_id": f"ni:///sha-256;{name}",
-        "relationship": "inputTo",
-        "description": "SHA-256 over the RFC 8785 object of the model's component digests",
-        "data_types": [{"type": "c2pa.types.generator"}, {"type": "c2pa.types.model"}],
     }
 
 

@@ -1,15 +1,25 @@
-"""The mark step: label if obliged, watermark, encode, and extract the watermark again from the encoded bytes."""
+"""The mark step: label if obliged, watermark, encode, metadata, and the watermark extracted again from those very bytes."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from governance.canonical import Json
 from governance.errors import MarkError, ObligationError
 from governance.manifest import WatermarkBinding
+from governance.metadata import COMPOSITE, TRAINED, FileMetadata
 from governance.obligations import Obligations
 from governance.parts import Parts
-from governance.types import Pixels
+from governance.types import Draft, Pixels, PromptKind, utc_now
 from governance.watermark import id_bits
+
+if TYPE_CHECKING:
+    from governance.steps import Release
+
+DISCLOSABLE = ("prompt",)
+"""What the obligation `disclose` may name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,41 +32,105 @@ class Marked:
     content: bytes
     media_type: str
     pixels: Pixels
+    metadata: FileMetadata
     watermark: WatermarkBinding | None = None
     mark_id: int | None = None
 
+    @property
+    def disclosed(self) -> dict[str, Json]:
+        """What policy obliged to put in the clear, for the manifest."""
+        return {"prompt": self.metadata.prompt} if self.metadata.prompt else {}
 
-def mark(parts: Parts, pixels: Pixels, obligations: Obligations) -> Marked:
-    """Mark and encode `pixels` as `obligations` demand; a watermark that does not read back is embedded stronger.
+
+def file_metadata(parts: Parts, release: Release, draft: Draft, asset_id: str) -> FileMetadata:
+    """What the file of `draft` will say of itself, made now from the facts that its release was decided on.
+
+    Raises:
+        MarkError: a text cannot be written into a file, or what must be disclosed was erased.
+    """
+    obligations, facts = release.obligations, release.judged.policy_input
+    return FileMetadata(
+        asset_id=asset_id,
+        created_at=utc_now(),
+        system=parts.system,
+        version=parts.version,
+        model_name=draft.model.pipeline,
+        provider=parts.provider,
+        source_type=COMPOSITE if facts["inputs"] else TRAINED,
+        prompt=prompt_of(facts, draft.index) if "prompt" in obligations.disclose else "",
+        visible_label=obligations.visible_label,
+        label_language=obligations.label_language if obligations.visible_label else "",
+    )
+
+
+def prompt_of(facts: Mapping[str, Any], index: int) -> str:
+    """What was wanted in image `index` of a call: its prompts, one a line, none twice; negative ones are left out.
+
+    A pipeline makes the same number of images of each prompt, in the order of the prompts; a parameter with only one
+    text means all images.
+
+    Raises:
+        MarkError: the text was erased.
+    """
+    texts: dict[str, dict[int, str]] = {}
+    for prompt in facts["prompts"]:
+        if not isinstance(prompt.get("text"), str):
+            raise MarkError("Policy obliges to disclose a prompt that was erased.", remedy="Reject the hold.")
+        if prompt["kind"] == PromptKind.PROMPT:
+            texts.setdefault(prompt["parameter"], {})[prompt["position"]] = prompt["text"]
+    batch = max((len(of_parameter) for of_parameter in texts.values()), default=1)
+    position = index * batch // facts["request"]["images"]
+    wanted = (of_parameter.get(position if len(of_parameter) > 1 else 0, "") for of_parameter in texts.values())
+    return "\n".join(dict.fromkeys(filter(None, wanted)))
+
+
+def mark(parts: Parts, pixels: Pixels, obligations: Obligations, metadata: FileMetadata) -> Marked:
+    """Mark and encode `pixels` as `obligations` demand, and write `metadata` into the file.
+
+    A watermark that does not read back from the finished bytes is embedded stronger.
 
     Raises:
         ObligationError: no allowed output format can be written.
         ImageTooSmallError: the image cannot carry the watermark or the label.
-        MarkError: the watermark does not survive encoding at any strength.
+        MarkError: the watermark does not survive encoding at any strength, or the metadata cannot be written and read.
     """
     media_type = _media_type(parts, obligations)
     if obligations.visible_label:
-        pixels = parts.labeller.label(pixels, obligations.visible_label)
+        pixels = parts.labeller.label(
+            pixels,
+            obligations.visible_label,
+            position=obligations.label_position,
+            language=obligations.label_language,
+        )
+    properties = metadata.properties(media_type)
     if not obligations.watermark:
-        content = parts.encoder.encode(pixels, media_type)
-        return Marked(content, media_type, parts.encoder.decode(content))
+        content = _file(parts, pixels, media_type, properties)
+        return Marked(content, media_type, parts.encoder.decode(content), metadata)
 
     marker, key = parts.watermarker, parts.mark_key
     counter = parts.ledger.next_mark(marker.algorithm, key.key_id, id_bits(marker.payload_bits))
     width = (marker.payload_bits, marker.algorithm)
     payload = key.payload(counter, *width)
     for strength in marker.strengths:
-        content = parts.encoder.encode(marker.embed(pixels, payload, strength), media_type)
+        content = _file(parts, marker.embed(pixels, payload, strength), media_type, properties)
         decoded = parts.encoder.decode(content)
         if payload in marker.extract(decoded):
             binding = WatermarkBinding(
                 algorithm=marker.algorithm, key_id=key.key_id, payload=payload, payload_bits=marker.payload_bits
             )
-            return Marked(content, media_type, decoded, binding, key.id_of(payload, *width))
+            return Marked(content, media_type, decoded, metadata, binding, key.id_of(payload, *width))
     raise MarkError(
         f"The watermark could not be read back at any of the strengths {marker.strengths}.",
         remedy="Generate again with another seed, or let policy oblige a visible label instead.",
     )
+
+
+def _file(parts: Parts, pixels: Pixels, media_type: str, properties: Mapping[str, str]) -> bytes:
+    """The finished file, but for its manifest; what it says of itself is read back before it is believed."""
+    content = parts.metadata.write(parts.encoder.encode(pixels, media_type), media_type, properties)
+    if dict(parts.metadata.read(content)) != dict(properties):
+        raise MarkError("The file's metadata do not read back as they were written.", remedy="Repair the adapter.")
+    return content
 
 
 def _media_type(parts: Parts, obligations: Obligations) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NoReturn, TypeAlias
 
 from governance.errors import ProofError
@@ -17,6 +18,7 @@ HASH_BYTES = 32
 TILE_HEIGHT = 8
 TILE_WIDTH = 1 << TILE_HEIGHT
 EMPTY_ROOT = hashlib.sha256(b"").digest()
+_TILES_KEPT = 512
 
 TileId: TypeAlias = tuple[int, int]
 """Level and number of a tile, each from 0."""
@@ -178,6 +180,11 @@ class Tree:
             return self._tile(level, number // TILE_WIDTH)[offset : offset + HASH_BYTES]
         known = self._nodes.get((height, number))
         if known is None:
+            holder, offset = divmod(number << inside, TILE_WIDTH)
+            tile = self._tile(level, holder)
+            if len(tile) == TILE_WIDTH * HASH_BYTES:
+                place = (offset >> inside) * HASH_BYTES
+                return _rows(tile)[inside][place : place + HASH_BYTES]
             known = node_hash(self._node(height - 1, 2 * number), self._node(height - 1, 2 * number + 1))
             self._nodes[height, number] = known
         return known
@@ -293,6 +300,20 @@ def _fold_consistency(old: int, size: int, proof: Sequence[bytes], old_root: byt
         _refuse("the consistency proof is too short")
     if old_node != old_root or node != root:
         _refuse("the consistency proof leads to other roots")
+
+
+@lru_cache(maxsize=_TILES_KEPT)
+def _rows(tile: bytes) -> tuple[bytes, ...]:
+    """The hashes inside a full tile, row by row from its own to the two below its root: what each proof through it needs.
+
+    A full tile never changes, so neither do these; together they take as much memory as the tile.
+    """
+    rows = [tile]
+    while len(rows[-1]) > 2 * HASH_BYTES:
+        row = rows[-1]
+        pairs = range(0, len(row), 2 * HASH_BYTES)
+        rows.append(b"".join([hashlib.sha256(b"\x01" + row[at : at + 2 * HASH_BYTES]).digest() for at in pairs]))
+    return tuple(rows)
 
 
 def _split(span: int) -> int:

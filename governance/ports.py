@@ -191,11 +191,25 @@ class ManifestState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class IngredientReport:
+    """What a manifest says that its file was made from: one ingredient, as whoever signed it found it.
+
+    `relationship` is C2PA's: parentOf, inputTo or componentOf. `label` is that of the ingredient's own manifest, empty
+    where it had none.
+    """
+
+    title: str
+    relationship: str
+    state: ManifestState
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ManifestReport:
     """What stands in a file's manifest, and whether it holds.
 
     `label` is the active manifest's `urn:c2pa:...`; `provenance` our own assertion's data; `problems` the failure
-    codes of C2PA 2.x, section "Validation".
+    codes of C2PA 2.x, section "Validation"; `ingredients` what the file was made from beside the model.
     """
 
     state: ManifestState
@@ -204,6 +218,7 @@ class ManifestReport:
     signed_at: str = ""
     provenance: Mapping[str, Json] | None = None
     problems: tuple[str, ...] = ()
+    ingredients: tuple[IngredientReport, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,11 +261,13 @@ class ManifestSigner(ManifestReader, Protocol):
     ) -> SignedContent:
         """`content` with the manifest definition `manifest` (see `governance.manifest`) signed into it.
 
-        `ingredients` are the files that it was made from, each added whole, with the manifest that it has. The signed
-        bytes are read back; anything but Trusted is an error.
+        `ingredients` are the files that it was made from. Each is read first; the manifest that it has goes on whole, and
+        of a file without one nothing is taken but what its `ingredient` says. The signed bytes are read back; anything
+        but Trusted is an error.
 
         Raises:
-            SigningError: no usable key, an expired certificate, or a result that does not read back as Trusted.
+            SigningError: no usable key, an expired certificate, an ingredient whose own manifest is invalid or that is no
+                file of its media type, or a result that does not read back as Trusted.
         """
 
 
@@ -388,7 +405,7 @@ class Ledger(Protocol):
         """The entry.
 
         Raises:
-            LedgerError: there is none.
+            NoEntryError: there is none.
         """
 
     def entries(
@@ -400,7 +417,7 @@ class Ledger(Protocol):
         """A receipt against the newest checkpoint.
 
         Raises:
-            LedgerError: there is no such entry.
+            NoEntryError: there is none.
         """
 
     def find_mark(self, algorithm: str, key_id: str, mark_id: int) -> MarkRecord | None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from governance.canonical import MAX_SAFE_INTEGER, Digest, Json, commitment, digest
-from governance.entries import Entry, EntryKind, Record, Spending
-from governance.errors import BudgetError, CanonicalError, LedgerError
+from governance.entries import Entry, EntryKind, HoldRecord, Record, Spending
+from governance.errors import BudgetError, CanonicalError, HoldChangedError, LedgerError
+from governance.holds import hold_misfits
 from governance.merkle import leaf_hash
 from governance.types import Usage
 
@@ -67,6 +68,19 @@ def charged(spent: Usage, spending: Spending) -> Usage:
     return spent + spending.amount
 
 
+def check_succession(before: HoldRecord | None, after: HoldRecord) -> None:
+    """Compare and swap: `after` must be the next version of what stands there, 0 where nothing does.
+
+    Raises:
+        HoldChangedError: somebody else changed the hold since it was read.
+    """
+    if after.version != (0 if before is None else before.version + 1):
+        raise HoldChangedError(
+            f"Hold {after.id} was changed by somebody else meanwhile.",
+            remedy="Look at it again, then decide on what stands there now.",
+        )
+
+
 def asset_digest(entry: Entry) -> Digest | None:
     """The digest of the signed bytes that a `released` entry commits to (`body.asset.digest`); None for other kinds."""
     asset = entry.body.get("asset") if entry.kind is EntryKind.RELEASED else None
@@ -120,7 +134,9 @@ def checked_leaf(record: Record) -> bytes:
     - each document has the digest that it claims; a mark leads to the asset of its own `released` entry, whose
       `body.watermark` names it by algorithm, key_id and id;
     - only an `intent` spends, as many images as it has items; amounts are whole numbers from 0 to 2^53-1, the day is a
-      date, and the budget limits sums that `Usage` has.
+      date, and the budget limits sums that `Usage` has;
+    - the hold is the one that `body.hold` or `body.review` names, of this generation (an intent's: of an earlier one) and
+      item, in a state that this kind of entry leaves it in; an entry that changes a hold says how it stands.
 
     Raises:
         LedgerError: any of this does not hold, or the entry has no canonical form of at most 32 KiB.
@@ -157,6 +173,7 @@ def _misfits(record: Record) -> Iterator[str]:
     if mark_named(entry) != (None if mark is None else (mark.algorithm, mark.key_id, str(mark.mark_id))):
         yield "body.watermark must name the record's watermark, and no other"
     yield from _unbound(record)
+    yield from hold_misfits(entry, record.hold)
     if record.spending is not None:
         yield from _miscounts(entry, record.spending)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from governance.assets import Asset, GovernedItem, GovernedResult, Verdict
@@ -9,6 +10,7 @@ from governance.bodies import decision_of, findings_of
 from governance.canonical import Digest
 from governance.entries import Entry, EntryKind, Recorded
 from governance.errors import DeniedError, GenerationError, HeldError
+from governance.holds import hold_named
 from governance.parts import Parts
 from governance.records import items_of
 from governance.steps import ALL_ENTRIES, proven
@@ -19,7 +21,12 @@ _VERDICTS = {
     EntryKind.DENIED: Verdict.DENIED,
     EntryKind.HELD: Verdict.HELD,
     EntryKind.FAILED: Verdict.FAILED,
+    EntryKind.REJECTED: Verdict.DENIED,
+    EntryKind.EXPIRED: Verdict.DENIED,
 }
+_ENDINGS = frozenset(_VERDICTS) - {EntryKind.FAILED}
+"""What ends a hold, or holds again. A release of what was held that failed is tried again: the item is held until then."""
+_REVIEWED = (EntryKind.REJECTED, EntryKind.EXPIRED)
 
 
 def released_or_raise(result: GovernedResult) -> GovernedResult:
@@ -42,7 +49,7 @@ def released_or_raise(result: GovernedResult) -> GovernedResult:
         raise HeldError(
             f"Policy holds this for a person: {_reasons(result, Verdict.HELD)}.",
             result,
-            remedy=f"Ask a reviewer to decide on generation {result.generation_id}.",
+            remedy=f"Ask a reviewer to decide on hold {', '.join(_holds(result))} of generation {result.generation_id}.",
         )
     raise DeniedError(
         f"Policy denied this: {_reasons(result, Verdict.DENIED)}.",
@@ -52,30 +59,56 @@ def released_or_raise(result: GovernedResult) -> GovernedResult:
 
 
 def recorded_result(parts: Parts, request_id: str, recorded: Recorded) -> GovernedResult:
-    """The result of a finished generation, as it was: the same bytes, verdicts and reasons.
+    """The result of a finished generation, as it is now: the same bytes, verdicts and reasons.
+
+    What was held and is decided since shows what people made of it: released, or denied.
 
     Raises:
         LedgerError: the entries cannot be read.
         StorageError: a released file is missing from the vault.
     """
-    intent: Decision | None = None
+    before: tuple[Decision, ...] = ()
     images = 0
-    items: dict[int, GovernedItem] = {}
+    outcomes: dict[int, list[Entry]] = {}
+    reviews: dict[str, tuple[Decision, ...]] = {}
     for _, entry in parts.ledger.entries(subject=recorded.generation_id, limit=ALL_ENTRIES):
-        decision = decision_of(entry, parts.ledger.fields(entry.id))
         images = items_of(entry) or images
+        hold_id = hold_named(entry)
         if entry.kind is EntryKind.INTENT:
-            intent = decision
+            before = _decisions(parts, entry)
+        elif entry.kind is EntryKind.APPROVED and hold_id:
+            reviews[hold_id] = _decisions(parts, entry)
         elif entry.kind in _VERDICTS:
             item: Any = entry.body["item"]
-            decisions = tuple(known for known in (intent, decision) if known is not None)
             for index in range(images) if item is None else (item,):
-                if index not in items:  # an outcome for all speaks for those without one of their own
-                    items[index] = GovernedItem(
-                        index, _VERDICTS[entry.kind], decisions, findings_of(entry), entry, _asset(parts, entry)
-                    )
-    ordered = tuple(items[index] for index in sorted(items))
-    return GovernedResult(request_id, recorded.generation_id, recorded.number, ordered)
+                known = outcomes.setdefault(index, [])
+                if not known or (known[-1].kind is EntryKind.HELD and entry.kind in _ENDINGS):
+                    known.append(entry)  # an outcome for all speaks for those without one of their own
+    items = tuple(_item(parts, index, before, outcomes[index], reviews) for index in sorted(outcomes))
+    return GovernedResult(request_id, recorded.generation_id, recorded.number, items)
+
+
+def _item(
+    parts: Parts,
+    index: int,
+    before: tuple[Decision, ...],
+    outcomes: Sequence[Entry],
+    reviews: Mapping[str, tuple[Decision, ...]],
+) -> GovernedItem:
+    """One item from its outcomes, the last of which stands: first the decisions of the line, then those of people."""
+    last = outcomes[-1]
+    decided = next((entry for entry in reversed(outcomes) if entry.kind not in _REVIEWED), last)
+    decisions = (*before, *_decisions(parts, decided))
+    if last is not decided:
+        decisions = (*decisions, *_decisions(parts, last))
+    elif last.kind is EntryKind.RELEASED:
+        decisions = (*decisions, *reviews.get(hold_named(last) or "", ()))
+    return GovernedItem(index, _VERDICTS[last.kind], decisions, findings_of(decided), last, _asset(parts, last))
+
+
+def _decisions(parts: Parts, entry: Entry) -> tuple[Decision, ...]:
+    decision = decision_of(entry, parts.ledger.fields(entry.id))
+    return () if decision is None else (decision,)
 
 
 def _asset(parts: Parts, entry: Entry) -> Asset | None:
@@ -87,6 +120,11 @@ def _asset(parts: Parts, entry: Entry) -> Asset | None:
     content = parts.vault.get(content_digest)
     receipt = proven(parts, parts.ledger.receipt(entry.id), entry)
     return Asset(raw["id"], content, raw["media_type"], content_digest, receipt)
+
+
+def _holds(result: GovernedResult) -> list[str]:
+    named = (hold_named(item.entry) for item in result.items if item.entry is not None)
+    return list(dict.fromkeys(hold_id for hold_id in named if hold_id))
 
 
 def _reasons(result: GovernedResult, verdict: Verdict) -> str:

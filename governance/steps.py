@@ -6,14 +6,15 @@ import logging
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
+from governance import inspection
 from governance.assets import Asset
 from governance.bodies import Judged, ReleasedFile, Subject
 from governance.canonical import Digest, Json, digest
 from governance.checkpoint import verify_receipt
-from governance.entries import Entry, EntryKind, MarkRecord, Receipt, Record, Spending
+from governance.entries import Entry, MarkRecord, Receipt, Record, Spending
 from governance.errors import (
-    DetectorError,
     GenerationError,
     LedgerError,
     ModelError,
@@ -26,22 +27,26 @@ from governance.facts import (
     InspectedInput,
     admission_input,
     day_of,
-    finding_facts,
     release_input,
     request_facts,
     stricter,
 )
+from governance.held import HeldDraft
+from governance.holds import Approved, Opening
+from governance.inputs import checked_manifest, input_ingredients
 from governance.manifest import ProvenanceStatement, manifest_definition
-from governance.marking import Marked
+from governance.marking import DISCLOSABLE, Marked
 from governance.merkle import leaf_hash
 from governance.obligations import Obligations
 from governance.parts import Parts
 from governance.pixels import require_pixels
 from governance.ports import ManifestState, Pipeline, SignedContent
 from governance.types import (
+    Decision,
     Draft,
     Finding,
     GenerationRequest,
+    InputImage,
     ModelFacts,
     Outcome,
     Pixels,
@@ -68,12 +73,25 @@ class Release:
     outcome: Outcome
 
 
+def owned(request: GenerationRequest) -> GenerationRequest:
+    """`request` with copies of its input images that nobody else can change.
+
+    Raises:
+        MarkError: an input image is no (H, W, 3) uint8 array.
+    """
+    return replace(request, inputs=tuple(replace(image, pixels=_frozen(image.pixels)) for image in request.inputs))
+
+
 def describe(parts: Parts, request: GenerationRequest, pipeline: Pipeline) -> tuple[ModelFacts, dict[str, Json]]:
-    """What would generate, and the facts of the request, input images checked and scored."""
+    """What would generate, and the facts of the request, input images checked and scored.
+
+    Raises:
+        RequestError: an input's file says something else than its pixels, or was changed after it was signed.
+    """
     model = pipeline.describe()
-    request = replace(request, inputs=tuple(replace(i, pixels=_frozen(i.pixels)) for i in request.inputs))
-    found = inspect(parts, [image.pixels for image in request.inputs]) if request.inputs else ()
-    inputs = [InspectedInput(image, findings) for image, findings in zip(request.inputs, found, strict=True)]
+    manifests = [checked_manifest(parts.encoder, parts.signer, image) for image in request.inputs]
+    found = inspect(parts, [image.pixels for image in request.inputs])
+    inputs = [InspectedInput(*inspected) for inspected in zip(request.inputs, found, manifests, strict=True)]
     return model, request_facts(request, model, inputs)
 
 
@@ -81,18 +99,24 @@ def admit(parts: Parts, request: GenerationRequest, facts: Mapping[str, Json], a
     """Ask policy whether this may be generated at all."""
     time = utc_now()
     usage = parts.ledger.usage(request.principal.id, day_of(time))
-    admission = _decide(parts, Stage.ADMISSION, admission_input(facts, time=time, attempt=attempt, usage=usage))
-    if admission.decision.outcome is Outcome.ALLOW:
-        _check_steps(admission.obligations, request)
+    admission = decide(parts, Stage.ADMISSION, admission_input(facts, time=time, attempt=attempt, usage=usage))
+    if admission.decision.outcome is not Outcome.DENY:
+        _check_steps(admission.obligations, request.steps)
     return admission
 
 
 def intend(
-    parts: Parts, subject: Subject, request: GenerationRequest, model: ModelFacts, admission: Judged
+    parts: Parts,
+    subject: Subject,
+    request: GenerationRequest,
+    model: ModelFacts,
+    admission: Judged,
+    approved: Approved | None = None,
 ) -> GenerationRequest:
     """Write the intent, durably, before any compute is spent; the request comes back with a seed for each image.
 
-    What it spends counts on the day whose usage policy was shown.
+    What it spends counts on the day whose usage policy was shown. `approved` is the hold by which people let the request
+    run although policy holds it: this uses it, once.
 
     Raises:
         BudgetError: somebody else's intent came in between, and with this one the day would be above its budget.
@@ -100,7 +124,7 @@ def intend(
     seeds = request.seeds or tuple(secrets.randbits(63) for _ in range(request.images))
     day = day_of(str(admission.policy_input["time"]))
     spending = Spending(request.principal.id, day, Usage.of(request), admission.obligations.day_budget)
-    subject.intent = append(parts, subject.intended(request, seeds, model, admission, spending))
+    subject.intent = append(parts, subject.intended(request, seeds, model, admission, spending, approved))
     return replace(request, seeds=seeds)
 
 
@@ -130,24 +154,17 @@ def generate(request: GenerationRequest, admitted: ModelFacts, pipeline: Pipelin
 
 def inspect(parts: Parts, images: Sequence[Pixels]) -> list[tuple[Finding, ...]]:
     """What every detector finds in each image. Scores, never verdicts."""
-    found: list[tuple[Finding, ...]] = [() for _ in images]
-    for detector in parts.detectors:
-        scored = detector.detect(images)
-        if len(scored) != len(images) or not all(scored):
-            raise DetectorError(
-                f"Detector {detector.name} gave no finding for an image.",
-                remedy="An image without a score is an unchecked image: repair or replace the detector.",
-            )
-        found = [(*before, *new) for before, new in zip(found, scored, strict=True)]
-    for finding in (finding for findings in found for finding in findings):
-        finding_facts(finding)  # refuses a score outside [0, 1]
-    return found
+    return inspection.inspect(parts.detectors, images, parts.detector_seconds)
 
 
 def judge(
-    parts: Parts, request: GenerationRequest, admission: Judged, draft: Draft, findings: Sequence[Finding]
+    parts: Parts, admission: Judged, draft: Draft, findings: Sequence[Finding], review: Decision | None = None
 ) -> Release:
-    """Ask policy whether this draft may leave."""
+    """Ask policy whether this draft may leave.
+
+    `review` is the decision by which people approved the request, where it was held at admission: the approvals that
+    admission obliged are given then.
+    """
     height, width, _ = draft.pixels.shape
     policy_input = release_input(
         admission.policy_input,
@@ -156,22 +173,36 @@ def judge(
         findings,
         time=utc_now(),
         markable=parts.watermarker.fits(height, width),
+        review=review,
     )
-    judged = _decide(parts, Stage.RELEASE, policy_input)
-    obligations = admission.obligations.merged(judged.obligations)
-    if obligations.disclose:
+    return decide_release(parts, admission.obligations, policy_input, approved=review is not None)
+
+
+def decide_release(
+    parts: Parts, admitted: Obligations, policy_input: Mapping[str, Json], *, approved: bool = False
+) -> Release:
+    """Ask policy about a draft by its facts; `admitted` is what admission obliged, `approved` whether people let it run.
+
+    Raises:
+        ObligationError: the two oblige what cannot be honoured together, or the image would leave as it may not.
+    """
+    judged = decide(parts, Stage.RELEASE, policy_input)
+    obligations = admitted.merged(judged.obligations)
+    if unknown := [name for name in obligations.disclose if name not in DISCLOSABLE]:
         raise ObligationError(
-            f"Policy obliges to disclose {', '.join(obligations.disclose)}; this version discloses no request field.",
-            remedy="Remove `disclose` from the bundle's obligations.",
+            f"Policy obliges to disclose {', '.join(unknown)}; this version discloses {', '.join(DISCLOSABLE)} only.",
+            remedy="Remove the others from `disclose` in the bundle's obligations.",
         )
-    if obligations.day_budget != admission.obligations.day_budget:
+    if obligations.day_budget != admitted.day_budget:
         raise ObligationError(
             "Policy limits the day's budget further at release, when the request is spent already.",
             remedy="Oblige day_budget at admission only.",
         )
-    outcome = stricter(judged.decision.outcome, Outcome.REVIEW if obligations.approvals else Outcome.ALLOW)
-    if outcome is Outcome.ALLOW:
-        _check_steps(obligations, request)
+    pending = judged.obligations.approvals if approved else obligations.approvals
+    outcome = stricter(judged.decision.outcome, Outcome.REVIEW if pending else Outcome.ALLOW)
+    if outcome is not Outcome.DENY:  # what is held may leave one day: better known now
+        request: Any = policy_input["parameters"]
+        _check_steps(obligations, request["steps"])
         if not obligations.watermark and not obligations.visible_label:
             raise ObligationError(
                 "Policy drops the watermark and obliges no visible label: the image would leave unmarked.",
@@ -180,47 +211,67 @@ def judge(
     return Release(judged, obligations, outcome)
 
 
-def withhold(parts: Parts, subject: Subject, draft: Draft, findings: Sequence[Finding], release: Release) -> Entry:
-    """Write `denied` and forget the draft, or encrypt it into quarantine and write `held`."""
+def withhold(
+    parts: Parts,
+    subject: Subject,
+    draft: Draft,
+    inputs: Sequence[InputImage],
+    findings: Sequence[Finding],
+    release: Release,
+) -> Entry:
+    """Write `denied` and forget the draft, or encrypt it into quarantine, with its inputs, and write `held`."""
     if release.outcome is Outcome.DENY:
-        return append(parts, subject.withheld(EntryKind.DENIED, draft.index, findings, release.judged, None)).entry
-    hold_id = new_id()
-    content = parts.encoder.encode(draft.pixels, parts.encoder.media_types[0])
-    parts.quarantine.seal(hold_id, content)
-    hold: dict[str, Json] = {"id": hold_id, "digest": digest(content), "approvals": release.obligations.approvals}
-    record = subject.withheld(EntryKind.HELD, draft.index, findings, release.judged, hold)
+        return append(parts, subject.withheld(draft.index, findings, release.judged)).entry
+    sealed = HeldDraft.of(parts.encoder, draft.pixels, inputs).pack()
+    opening = Opening(new_id(), utc_now(), release.obligations, digest(sealed))
+    parts.quarantine.seal(opening.id, sealed)
+    record = subject.withheld(draft.index, findings, release.judged, opening=opening)
     try:
         return append(parts, record).entry
     except BaseException:  # Ctrl-C too: thrown away only if the ledger certainly lacks it; raised again
         if _certainly_absent(parts, record):
-            parts.quarantine.destroy(hold_id)
+            parts.quarantine.destroy(opening.id)
         raise
 
 
 def sign(
-    parts: Parts, subject: Subject, draft: Draft, admission: Judged, release: Release, marked: Marked, asset_id: str
+    parts: Parts,
+    subject: Subject,
+    draft: Draft,
+    decisions: Sequence[Decision],
+    release: Release,
+    marked: Marked,
+    asset_id: str,
+    inputs: Sequence[InputImage] = (),
 ) -> SignedContent:
-    """Sign a manifest over the marked bytes; only one that reads back as Trusted and as ours will do."""
+    """Sign a manifest over the marked bytes; only one that reads back as Trusted and as ours will do.
+
+    `inputs` are the input images that were admitted; other ones, or fewer, are refused.
+    `decisions` are all that stand behind the release, in order, people's among them.
+    """
     if subject.intent is None:
         raise LedgerError("Nothing is signed before its intent is written.", remedy="Run the steps in their order.")
+    ingredients, files = input_ingredients(release.judged.policy_input, inputs)
     statement = ProvenanceStatement(
         asset_id=asset_id,
         intent_entry_id=subject.intent.entry.id,
         intent_leaf=Digest(leaf_hash(subject.intent.leaf).hex()),
         log_origin=parts.log_key.name,
         bundle_revision=release.judged.decision.bundle_revision,
-        decision_ids=(admission.decision.decision_id, release.judged.decision.decision_id),
+        decision_ids=tuple(decision.decision_id for decision in decisions),
         model_digest=draft.model.digest,
         components=draft.model.components,
-        created_at=utc_now(),
-        model_name=draft.model.pipeline,
+        disclosed=marked.disclosed,
+        created_at=marked.metadata.created_at,
+        model_name=marked.metadata.model_name,
         media_type=marked.media_type,
         generator_name=parts.system,
         generator_version=parts.version,
         watermark=marked.watermark,
         visible_label=release.obligations.visible_label or None,
+        inputs=ingredients,
     )
-    signed = parts.signer.sign(marked.content, marked.media_type, manifest_definition(statement))
+    signed = parts.signer.sign(marked.content, marked.media_type, manifest_definition(statement), files)
     provenance = signed.report.provenance or {}
     if signed.report.state is not ManifestState.TRUSTED or provenance.get("asset") != asset_id:
         raise SigningError(
@@ -252,18 +303,29 @@ def keep(parts: Parts, asset_id: str, marked: Marked, signed: SignedContent, vis
         manifest_label=signed.report.label,
         signer=signed.report.signer,
         visible_label=visible_label,
+        metadata=marked.metadata.as_record(),
         mark=record,
     )
 
 
 def commit(
-    parts: Parts, subject: Subject, draft: Draft, findings: Sequence[Finding], release: Release, file: ReleasedFile
+    parts: Parts,
+    subject: Subject,
+    draft: Draft,
+    findings: Sequence[Finding],
+    release: Release,
+    file: ReleasedFile,
+    approved: Approved | None = None,
 ) -> Receipt:
-    """Write the outcome. No receipt, no bytes: what was staged is readable only after this returns."""
+    """Write the outcome. No receipt, no bytes: what was staged is readable only after this returns.
+
+    Raises:
+        HoldChangedError: the hold `approved` was used meanwhile; nothing was written, and what was staged is discarded.
+    """
     honoured: dict[str, Json] = {
         name: list(value) if isinstance(value, tuple) else value for name, value in asdict(release.obligations).items()
     }
-    record = subject.released(draft.index, findings, release.judged, file, honoured)
+    record = subject.released(draft.index, findings, release.judged, file, honoured, approved)
     try:
         receipt = append(parts, record)
     except BaseException:  # Ctrl-C too: thrown away only if the ledger certainly lacks it; raised again
@@ -310,11 +372,11 @@ def _certainly_absent(parts: Parts, record: Record) -> bool:
     return all(entry.id != record.entry.id for _, entry in page)
 
 
-def _check_steps(obligations: Obligations, request: GenerationRequest) -> None:
+def _check_steps(obligations: Obligations, steps: int) -> None:
     limit = obligations.max_steps
-    if limit and request.steps > limit:
+    if limit and steps > limit:
         raise ObligationError(
-            f"Policy allows at most {limit} steps; {request.steps} were asked for.",
+            f"Policy allows at most {limit} steps; {steps} were asked for.",
             remedy=f"Ask for {limit} steps or fewer.",
         )
 
@@ -326,7 +388,13 @@ def _frozen(pixels: object) -> Pixels:
     return copy
 
 
-def _decide(parts: Parts, stage: Stage, policy_input: Mapping[str, Json]) -> Judged:
+def decide(parts: Parts, stage: Stage, policy_input: Mapping[str, Json]) -> Judged:
+    """The policy's decision, and what it obliges.
+
+    Raises:
+        PolicyError: the policy cannot be asked, or answers for another stage.
+        ObligationError: it obliges what is unknown.
+    """
     decision = parts.policy.decide(stage, policy_input)
     if decision.stage is not stage:
         raise PolicyError(

@@ -1,6 +1,7 @@
-"""Is this file what it says? Five questions, each answered on its own line.
+"""Is this file what it says? Six questions, each answered on its own line.
 
     manifest          does the C2PA manifest hold, and who signed it
+    metadata          does what the file says of itself agree with its record, or else with its manifest
     watermark         is one of our marks in the pixels
     attribution       does the mark's record look like this picture
     entry             are these exact bytes recorded as released
@@ -11,18 +12,28 @@ Absence proves nothing: a file without manifest and mark is a file of which we k
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from governance.agreement import disagreement, is_marked
+from governance.agreement import disagreement, is_marked, metadata_disagreement
 from governance.attribution import Grade, attribute
 from governance.bodies import decision_of
 from governance.canonical import Digest, Json, digest
 from governance.checkpoint import LogKey, verify_receipt
 from governance.entries import Entry, Receipt
 from governance.errors import GovernanceError, ProofError
-from governance.ports import Encoder, Fingerprinter, Ledger, ManifestReader, ManifestReport, ManifestState, Watermarker
+from governance.ports import (
+    Encoder,
+    Fingerprinter,
+    IngredientReport,
+    Ledger,
+    ManifestReader,
+    ManifestReport,
+    ManifestState,
+    MetadataWriter,
+    Watermarker,
+)
 from governance.records import asset_digest
 from governance.types import Pixels
 from governance.watermark import MarkKey
@@ -48,10 +59,15 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The answers for one file, and the entry they led to."""
+    """The answers for one file, and the entry they led to.
+
+    `report` is what its manifest says, None where it could not be read; `metadata` the properties that it carries.
+    """
 
     checks: tuple[Check, ...]
     entry: Entry | None
+    report: ManifestReport | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
@@ -67,7 +83,17 @@ class Verification:
             "exit_code": self.exit_code,
             "entry": self.entry.id if self.entry else None,
             "checks": [{"name": c.name, "status": c.status.value, "detail": c.detail} for c in self.checks],
+            "made_from": [
+                {"title": i.title, "relationship": i.relationship, "manifest": i.state.value, "label": i.label}
+                for i in self.made_from
+            ],
         }
+
+    @property
+    def made_from(self) -> tuple[IngredientReport, ...]:
+        """The pictures that it was made from, on the word of whoever signed its manifest; none unless that is trusted."""
+        trusted = self.report is not None and self.report.state is ManifestState.TRUSTED
+        return self.report.ingredients if self.report is not None and trusted else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +121,17 @@ class Verifier:
         reader: ManifestReader,
         log_key: LogKey,
         *,
+        metadata: MetadataWriter,
         ledger: Ledger | None = None,
         marks: MarkReader | None = None,
     ) -> None:
         self._reader, self._log_key, self._ledger, self._marks = reader, log_key, ledger, marks
+        self._metadata_writer = metadata
 
     def verify(self, content: bytes, receipt: Receipt | None = None) -> Verification:
-        """Answer the five questions about a file's bytes; a question that cannot be asked is answered so, not raised."""
-        manifest, report = self._manifest(content)
+        """Answer the six questions about a file's bytes; a question that cannot be asked is answered so, not raised."""
+        manifest, read = self._manifest(content)
+        report = None if read is None or read.state is ManifestState.MISSING else read
         watermark, mark = self._watermark(content)
         attribution, attributed = self._attribution(watermark, mark)
         entry_check, entry = self._entry(content, receipt, report, attributed)
@@ -115,7 +144,9 @@ class Verifier:
             elif attributed is not None and attributed.id != entry.id:
                 detail = f"the mark leads to entry {attributed.id}, these bytes to {entry.id}"
                 attribution = Check(attribution.name, Status.FAILS, detail)
-        return Verification((manifest, watermark, attribution, entry_check, proof), entry)
+        metadata, properties = self._metadata(content, report, entry)
+        checks = (manifest, metadata, watermark, attribution, entry_check, proof)
+        return Verification(checks, entry, read, properties)
 
     def _manifest(self, content: bytes) -> tuple[Check, ManifestReport | None]:
         try:
@@ -128,9 +159,28 @@ class Verifier:
         if report.state is ManifestState.MISSING:
             return Check(
                 "manifest", Status.FAILS, "there is none: lost, or never there. That alone proves nothing"
-            ), None
+            ), report
         problems = ", ".join(report.problems) or "no reason given"
         return Check("manifest", Status.FAILS, f"{report.state.value.capitalize()}: {problems}"), report
+
+    def _metadata(
+        self, content: bytes, report: ManifestReport | None, entry: Entry | None
+    ) -> tuple[Check, Mapping[str, str]]:
+        name = "metadata"
+        try:
+            said = self._metadata_writer.read(content)
+        except GovernanceError as error:
+            return Check(name, Status.UNCHECKED, str(error)), {}
+        recorded = None if entry is None else entry.body.get("metadata")
+        if entry is not None and not isinstance(recorded, Mapping):
+            return Check(name, Status.NOT_CHECKED, f"entry {entry.id} is of a time when none were written"), said
+        if not said:
+            detail = "there are none: lost, or never there. That alone proves nothing"
+            return Check(name, Status.FAILS, detail), said
+        whose = f"entry {entry.id}" if entry is not None else "the manifest"
+        if problem := metadata_disagreement(said, recorded, report):
+            return Check(name, Status.FAILS, problem), said
+        return Check(name, Status.HOLDS, f"{len(said)} properties, as {whose} says"), said
 
     def _watermark(self, content: bytes) -> tuple[Check, _Mark | None]:
         if self._marks is None:

@@ -7,12 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from governance_adapters.pictures import open_image
     from governance_adapters.settings import Settings
     from governance_adapters.wiring import govern, open_governor
 
-__all__ = ["Settings", "govern", "open_governor"]
+__all__ = ["Settings", "govern", "open_governor", "open_image"]
 
-_HOMES = {"Settings": "settings", "govern": "wiring", "open_governor": "wiring"}
+_HOMES = {"Settings": "settings", "govern": "wiring", "open_governor": "wiring", "open_image": "pictures"}
 
 
 def __getattr__(name: str) -> Any:

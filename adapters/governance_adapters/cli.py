@@ -11,7 +11,19 @@ from typing import TextIO
 import typer
 
 from governance.errors import ConfigurationError, DeniedError, GovernanceError, HeldError
-from governance_adapters.commands import demo, doctor, generate, ledger, policy, setup, verify
+from governance_adapters.commands import (
+    api_keys,
+    demo,
+    detectors,
+    doctor,
+    generate,
+    ledger,
+    policy,
+    serve,
+    setup,
+    verify,
+    works,
+)
 from governance_adapters.commands.output import err, error_json, one_line, print_json
 from governance_adapters.marking.authority import InsecureKeyWarning
 
@@ -26,9 +38,13 @@ app.command()(demo.demo)
 app.command()(generate.generate)
 app.command()(verify.verify)
 app.command()(doctor.doctor)
+app.command()(serve.serve)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(policy.app, name="policy")
+app.add_typer(detectors.app, name="detectors")
+app.add_typer(works.app, name="works")
 app.add_typer(setup.keys_app, name="keys")
+app.add_typer(api_keys.app, name="api-keys")
 
 DISTRIBUTION = "diffusion-governance"
 EXIT_ERROR = 1

@@ -11,12 +11,13 @@ from governance_adapters.policy.bundle import default_bundle_path
 from governance_adapters.settings import Settings
 from governance_adapters.storage.ledger import SqliteLedger
 from governance_adapters.storage.owners import FOLDER_SUFFIX
+from governance_adapters.storage.works import SqliteWorks
 
 INIT_REMEDY = "Run `governance init` first."
 
 
 def initialise(settings: Settings) -> tuple[Path, ...]:
-    """Make what is missing of an installation: the default bundle, insecure development keys, the ledger.
+    """Make what is missing of an installation: the default bundle, insecure development keys, the ledger, the register.
 
     What exists is left alone. Returns the paths that were made.
 
@@ -24,6 +25,7 @@ def initialise(settings: Settings) -> tuple[Path, ...]:
         ConfigurationError: a folder cannot be written; or the keys or the ledger of an installation that was worked
             with are gone, which nothing new can replace.
         LedgerError: the ledger cannot be made.
+        WorkError: the register of works cannot be made, or is gone and the ledger knows what it held.
     """
     if settings.ledger_path.exists():
         existing_keys(settings)
@@ -46,6 +48,10 @@ def initialise(settings: Settings) -> tuple[Path, ...]:
     if not settings.ledger_path.exists():
         SqliteLedger.open(settings.ledger_path, KeyFolder(settings.keys_path).log()).close()
         made.append(settings.ledger_path)
+    if not settings.works_path.exists():
+        with SqliteLedger.open_read_only(settings.ledger_path) as ledger:
+            SqliteWorks(settings.works_path, ledger, create=True)
+        made.append(settings.works_path)
     return tuple(made)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import StrEnum
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from platformdirs import user_data_path
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -27,6 +28,9 @@ TEST_VARIABLES: Final = frozenset({"GOVERNANCE_REQUIRE", "GOVERNANCE_TEST_VECTOR
 """Variables of this prefix that the tests read; they set nothing."""
 
 
+_CLASSIFIER_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+
+
 class WatermarkBackend(StrEnum):
     """Which watermark goes into the pixels."""
 
@@ -38,6 +42,38 @@ class DetectorName(StrEnum):
     """Detectors that come with this package."""
 
     NSFW = "nsfw"
+    SIMILARITY = "similarity"
+
+
+class ClassifierKind(StrEnum):
+    """What a classifier of yours is: a Hugging Face image classifier, or the safety checker of diffusers."""
+
+    IMAGE_CLASSIFIER = "image-classifier"
+    SAFETY_CHECKER = "safety-checker"
+
+
+class ClassifierSettings(BaseModel):
+    """One detector of your own: a folder of weights, and the digest that pins it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: ClassifierKind = Field(description="`image-classifier` or `safety-checker`.")
+    path: Path = Field(description="Folder of the model: safetensors and its JSON files.")
+    digest: str = Field(
+        "",
+        pattern="^([0-9a-f]{64})?$",
+        description="What `governance detectors digest` prints of that folder. Required.",
+    )
+    benign: tuple[str, ...] = Field(
+        (), description="Classes that mean no risk: recorded as `not_` the class, with 1 minus the probability."
+    )
+    threads: int | None = Field(None, ge=1, le=64, description="Threads of this detector. Default: `threads`.")
+
+    @model_validator(mode="after")
+    def _benign_classes_have_names(self) -> ClassifierSettings:
+        if self.benign and self.kind is ClassifierKind.SAFETY_CHECKER:
+            raise ValueError("benign: no concept of a safety checker is benign")
+        return self
 
 
 class EngineName(StrEnum):
@@ -66,6 +102,15 @@ class Settings(BaseSettings):
     )
     quarantine: Path | None = Field(None, description="Folder of encrypted held drafts. Default: `quarantine` in home.")
     keys: Path | None = Field(None, description="Folder of the keys. Default: `keys` in home.")
+    works: Path | None = Field(
+        None, description="The SQLite database of the register of protected works. Default: `works.sqlite3` in home."
+    )
+    api_keys: Path | None = Field(
+        None, description="The SQLite database of the review API's keys. Default: `api-keys.sqlite3` in home."
+    )
+    upload_limit: int = Field(
+        32 * 1024 * 1024, ge=1024, le=1024**3, description="Bytes of the largest file that the review API takes."
+    )
     bundle: Path | None = Field(None, description="Folder of the policy bundle. Default: `policies` in home.")
     engine: EngineName = Field(
         EngineName.REGORUS, description="What decides: `regorus` (embedded), or `opa` (the server at `opa_url`)."
@@ -102,8 +147,17 @@ class Settings(BaseSettings):
     watermark: WatermarkBackend = Field(
         WatermarkBackend.TILED, description="Watermark backend: `tiled` (64 bits) or `dwtdctsvd` (32 bits)."
     )
-    detectors: tuple[DetectorName, ...] = Field(
-        (DetectorName.NSFW,), description="Detectors that score every image. An empty list is refused."
+    detectors: tuple[str, ...] = Field(
+        (DetectorName.NSFW.value, DetectorName.SIMILARITY.value),
+        description="Detectors that score every image: `nsfw`, `similarity`, keys of `classifiers`. An empty list is refused.",
+    )
+    classifiers: dict[str, ClassifierSettings] = Field(
+        {}, description="Detectors of your own by name: a table of `kind`, `path`, `digest`, `benign`, `threads` each."
+    )
+    detector_seconds: float = Field(60, gt=0, le=3600, description="Seconds that one detector may take for one image.")
+    embedding: Path | None = Field(
+        None,
+        description="ONNX file, or folder of a transformers vision model, that finds derivatives of protected works. Default: efficientnet-lite0.",
     )
     principal: str | None = Field(None, description="Who asks, where the call does not say.")
     roles: tuple[str, ...] = Field((), description="The roles of that principal.")
@@ -111,8 +165,26 @@ class Settings(BaseSettings):
     markets: tuple[str, ...] = Field(
         (), description="Where images will be used, where the call does not say. None: everywhere."
     )
-    system: str = Field("diffusion-governance", description="The name of this system in manifests.")
+    system: str = Field("diffusion-governance", description="The name of this system in manifests and metadata.")
+    provider: str = Field("", description="Who answers for this system, as the metadata of released files name it.")
+    label_font: Path | None = Field(
+        None, description="The font of visible labels (.ttf or .otf). Default: those that are installed."
+    )
     threads: int = Field(1, ge=1, le=64, description="Threads of each detector.")
+
+    @model_validator(mode="after")
+    def _detectors_exist(self) -> Settings:
+        shipped = {name.value for name in DetectorName}
+        for name in self.classifiers:
+            if not _CLASSIFIER_NAME.fullmatch(name) or name in shipped:
+                raise ValueError(f"classifiers: {name!r} is no name for one; take a small letter, then a-z, 0-9 and _")
+        for name in self.detectors:
+            if name not in shipped and name not in self.classifiers:
+                known = ", ".join(sorted(shipped | set(self.classifiers)))
+                raise ValueError(f"detectors: there is no {name!r}; there are {known}")
+        if len(set(self.detectors)) != len(self.detectors):
+            raise ValueError("detectors: one is named twice")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -163,9 +235,19 @@ class Settings(BaseSettings):
         return self.quarantine or self.home / "quarantine"
 
     @property
+    def works_path(self) -> Path:
+        """Where the register of protected works is."""
+        return self.works or self.home / "works.sqlite3"
+
+    @property
     def keys_path(self) -> Path:
         """Where the keys are."""
         return self.keys or self.home / "keys"
+
+    @property
+    def api_keys_path(self) -> Path:
+        """Where the API keys are."""
+        return self.api_keys or self.home / "api-keys.sqlite3"
 
     @property
     def bundle_path(self) -> Path:

@@ -14,24 +14,31 @@ from governance.errors import ConfigurationError, GovernanceError
 from governance.governor import Governor, refuse_to_open
 from governance.in_force import RecordedPolicy
 from governance.parts import Parts
-from governance.ports import Detector, PolicyEngine, Watermarker
+from governance.ports import Detector, Ledger, PolicyEngine, Watermarker
 from governance.recovery import recover
+from governance.review import ReviewDesk
 from governance.types import Principal
 from governance.verification import MarkReader, Verifier
 from governance.watermark import MarkKey
+from governance.work_making import WorkMaker
+from governance_adapters.detection import open_detectors
 from governance_adapters.engines import open_policy
 from governance_adapters.installation import existing_keys, existing_ledger
 from governance_adapters.marking.c2pa import C2paReader, C2paSigner
 from governance_adapters.marking.credentials import Credentials, PemCredentials, TrustRoots
 from governance_adapters.marking.encoding import ImageEncoder
 from governance_adapters.marking.fingerprint import PdqFingerprinter
+from governance_adapters.marking.fonts import Fonts
 from governance_adapters.marking.keys import ROOTS, KeyFolder
 from governance_adapters.marking.label import TextLabeller
 from governance_adapters.marking.tiled import TiledWatermarker
-from governance_adapters.settings import DetectorName, Settings, WatermarkBackend
+from governance_adapters.marking.xmp import XmpWriter
+from governance_adapters.settings import Settings, WatermarkBackend
 from governance_adapters.storage.ledger import SqliteLedger
 from governance_adapters.storage.quarantine import FileQuarantine
 from governance_adapters.storage.vault import FsspecVault
+from governance_adapters.storage.works import SqliteWorks
+from governance_adapters.storage.works_reader import SqliteWorksReader
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -63,6 +70,30 @@ def open_governor(
         ConfigurationError: something is missing; the message says what to run.
         GovernanceError: a part refuses to start.
     """
+    return Governor(open_parts(settings, policy=policy, credentials=credentials, detectors=detectors))
+
+
+def open_desk(settings: Settings | None = None) -> ReviewDesk:
+    """The desk at which people decide what is held: over the same parts as a governor, opened the same way.
+
+    Raises:
+        GovernanceError: as `open_governor`.
+    """
+    return ReviewDesk(open_parts(settings))
+
+
+def open_parts(
+    settings: Settings | None = None,
+    *,
+    policy: PolicyEngine | None = None,
+    credentials: Credentials | None = None,
+    detectors: tuple[Detector, ...] | None = None,
+) -> Parts:
+    """What `open_governor` makes a governor of. Holds that ran out of time end, and what was approved is released.
+
+    Raises:
+        GovernanceError: as `open_governor`.
+    """
     settings = settings or Settings.load()
     keys = existing_keys(settings)
     ledger = SqliteLedger.open(existing_ledger(settings), keys.log(), create=False)
@@ -70,12 +101,13 @@ def open_governor(
         parts = _parts(settings, keys, ledger, policy, credentials, detectors)
         for entry in recover(parts.ledger, parts.vault, parts.quarantine):
             logger.warning("generation %s was left open by a process that ended; closed as abandoned", entry.subject)
+        ReviewDesk(parts).settle()
     except BaseException as error:  # Ctrl-C too: whatever ends it, the ledger is let go of
         if isinstance(error, GovernanceError):
             refuse_to_open(ledger, error)
         ledger.close()
         raise
-    return Governor(parts)
+    return parts
 
 
 def _parts(
@@ -93,7 +125,7 @@ def _parts(
         detectors=open_detectors(settings) if detectors is None else detectors,
         watermarker=open_watermarker(settings.watermark, mark_key),
         mark_key=mark_key,
-        labeller=TextLabeller(),
+        labeller=TextLabeller(Fonts(settings.label_font)),
         encoder=ImageEncoder(),
         fingerprinter=PdqFingerprinter(),
         signer=open_signer(settings, credentials),
@@ -103,6 +135,9 @@ def _parts(
         log_key=keys.log_public(),
         system=settings.system,
         version=product_version(),
+        detector_seconds=settings.detector_seconds,
+        metadata=XmpWriter(),
+        provider=settings.provider,
     )
 
 
@@ -110,14 +145,6 @@ def open_signer(settings: Settings, credentials: Credentials | None = None) -> C
     """The C2PA signer: given credentials, or those of the settings, or those of the key folder."""
     keys = existing_keys(settings)
     return C2paSigner(credentials or _credentials(settings, keys), _trust(settings, keys), tsa_url=settings.tsa_url)
-
-
-def open_detectors(settings: Settings) -> tuple[Detector, ...]:
-    """The detectors that the settings name, loaded."""
-    from governance_adapters.detectors.nsfw import OpenNsfwDetector
-
-    makers = {DetectorName.NSFW: OpenNsfwDetector}
-    return tuple(makers[name](threads=settings.threads) for name in settings.detectors)
 
 
 def open_watermarker(backend: WatermarkBackend, key: MarkKey) -> Watermarker:
@@ -134,17 +161,51 @@ def open_ledger(settings: Settings) -> SqliteLedger:
     return SqliteLedger.open_read_only(existing_ledger(settings), existing_keys(settings).log_public())
 
 
-def open_verifier(settings: Settings) -> Verifier:
-    """A verifier with everything this installation knows: ledger, watermark key, trust roots, log key."""
+def open_works(settings: Settings, ledger: Ledger) -> SqliteWorks:
+    """The register of protected works, for changes: each gets its entry in `ledger`.
+
+    Raises:
+        WorkError: there is none, or it cannot be used.
+        LedgerError: what was interrupted cannot be settled.
+    """
+    return SqliteWorks(settings.works_path, ledger)
+
+
+def open_works_reader(settings: Settings) -> SqliteWorksReader:
+    """The register of protected works, for reading.
+
+    Raises:
+        WorkError: there is none, or it cannot be used.
+    """
+    return SqliteWorksReader(settings.works_path)
+
+
+def open_work_maker(settings: Settings) -> WorkMaker:
+    """What makes works of image files: it prints them as the similarity detector will look for them.
+
+    Raises:
+        DetectorError: the embedding cannot be loaded.
+    """
+    from governance_adapters.detectors.similarity.opening import open_printer
+
+    return WorkMaker(ImageEncoder(), open_printer(settings.home, settings.embedding, threads=settings.threads))
+
+
+def open_verifier(settings: Settings, ledger: Ledger | None = None) -> Verifier:
+    """A verifier with everything this installation knows: ledger, watermark key, trust roots, log key.
+
+    `ledger` takes the place of one opened for reading.
+    """
     keys = existing_keys(settings)
     mark_key = keys.mark()
     marks = MarkReader(_readable_marks(settings, mark_key), mark_key, ImageEncoder(), PdqFingerprinter())
-    return Verifier(C2paReader(_trust(settings, keys)), keys.log_public(), ledger=open_ledger(settings), marks=marks)
+    reader, ledger = C2paReader(_trust(settings, keys)), ledger or open_ledger(settings)
+    return Verifier(reader, keys.log_public(), metadata=XmpWriter(), ledger=ledger, marks=marks)
 
 
 def outside_verifier(trust_root: Path, log_key: LogKey) -> Verifier:
     """A verifier for a stranger: a C2PA root and a log key, no database and no watermark key."""
-    return Verifier(C2paReader(TrustRoots(trust_root)), log_key)
+    return Verifier(C2paReader(TrustRoots(trust_root)), log_key, metadata=XmpWriter())
 
 
 def govern(
@@ -168,7 +229,8 @@ def govern(
         ConfigurationError: there is no installation yet, nobody asks, or `pipe` cannot be governed.
         GovernanceError: a part refuses to start.
     """
-    from governance_adapters.pipelines.diffusers import market_names, wrap
+    from governance_adapters.pipelines.asked import market_names
+    from governance_adapters.pipelines.diffusers import wrap
 
     settings = settings or Settings.load()
     who = as_principal(principal, roles, settings)

@@ -17,10 +17,13 @@ from governance.testing.marking import (
     FingerprinterContract,
     LabellerContract,
 )
+from governance.testing.metadata import FakeMetadataWriter, MetadataWriterContract
 from governance.testing.pipeline import FakePipeline, PipelineContract
 from governance.testing.policy import FakePolicyEngine, PolicyEngineContract
 from governance.testing.storage import FakeQuarantine, FakeVault, QuarantineContract, VaultContract
 from governance.testing.watermark import FakeWatermarker, WatermarkerContract
+from governance.testing.works import FakePrinter, FakeWorkRegister
+from governance.testing.works_contract import WorkRegisterContract
 
 __all__ = [
     "EXAMPLE_MODEL",
@@ -33,20 +36,25 @@ __all__ = [
     "FakeLabeller",
     "FakeLedger",
     "FakeManifestSigner",
+    "FakeMetadataWriter",
     "FakePipeline",
     "FakePolicyEngine",
+    "FakePrinter",
     "FakeQuarantine",
     "FakeVault",
     "FakeWatermarker",
+    "FakeWorkRegister",
     "FingerprinterContract",
     "LabellerContract",
     "LedgerContract",
     "ManifestSignerContract",
+    "MetadataWriterContract",
     "PipelineContract",
     "PolicyEngineContract",
     "QuarantineContract",
     "VaultContract",
     "WatermarkerContract",
+    "WorkRegisterContract",
     "example_picture",
     "example_request",
     "fake_parts",

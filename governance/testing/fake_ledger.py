@@ -8,10 +8,30 @@ from dataclasses import dataclass, field
 
 from governance.canonical import Digest
 from governance.checkpoint import LogKey, LogSigner, verify_checkpoint
-from governance.entries import Attempt, Entry, EntryKind, MarkRecord, PersonalField, Receipt, Record, Recorded
-from governance.errors import ConflictError, InProgressError, LedgerError
+from governance.entries import (
+    Attempt,
+    Entry,
+    EntryKind,
+    HoldRecord,
+    HoldState,
+    MarkRecord,
+    PersonalField,
+    Receipt,
+    Record,
+    Recorded,
+)
+from governance.errors import ConflictError, InProgressError, LedgerError, NoEntryError
+from governance.holds import leased
 from governance.merkle import EMPTY_ROOT, TileId, Tree, leaf_hash
-from governance.records import ClaimState, asset_digest, charged, checked_leaf, claim_key, close_claim
+from governance.records import (
+    ClaimState,
+    asset_digest,
+    charged,
+    check_succession,
+    checked_leaf,
+    claim_key,
+    close_claim,
+)
 from governance.types import Usage
 
 
@@ -38,6 +58,7 @@ class _Store:
     marks: dict[tuple[str, str, int], MarkRecord] = field(default_factory=dict)
     counters: dict[tuple[str, str], int] = field(default_factory=dict)
     usage: dict[tuple[str, str], Usage] = field(default_factory=dict)
+    holds: dict[str, HoldRecord] = field(default_factory=dict)
     vanished: list[object] = field(default_factory=list)
 
     def tree(self) -> Tree:
@@ -133,6 +154,50 @@ class FakeLedger:
         """See `Ledger.usage`."""
         self._fail("usage")
         return self._store.usage.get((principal_id, day), Usage())
+
+    def hold(self, hold_id: str) -> HoldRecord | None:
+        """See `Ledger.hold`."""
+        self._fail("hold")
+        return self._store.holds.get(hold_id)
+
+    def holds(
+        self, *, state: HoldState | None = None, queue: str | None = None, after: str = "", limit: int = 100
+    ) -> Sequence[HoldRecord]:
+        """See `Ledger.holds`."""
+        self._fail("holds")
+        if limit < 1:
+            raise LedgerError(f"A page of {limit} holds is no page.", remedy="Ask for at least one.")
+        with self._store.lock:
+            found = [
+                hold
+                for hold_id, hold in sorted(self._store.holds.items())
+                if hold_id > after and state in (None, hold.state) and queue in (None, hold.queue)
+            ]
+        return found[:limit]
+
+    def approved_hold(self, request: Digest) -> HoldRecord | None:
+        """See `Ledger.approved_hold`."""
+        self._fail("approved_hold")
+        with self._store.lock:
+            holds = sorted(self._store.holds.values(), key=lambda hold: hold.id, reverse=True)
+        return next((hold for hold in holds if hold.request == request and hold.state is HoldState.APPROVED), None)
+
+    def lease(self, hold_id: str, holder: str, until: str, *, now: str) -> HoldRecord:
+        """See `Ledger.lease`."""
+        self._fail("lease")
+        with self._store.lock:
+            held = leased(self._store.holds.get(hold_id), hold_id, holder, until, now=now)
+            self._store.holds[hold_id] = held
+            return held
+
+    def reopen(self, generation_id: str) -> None:
+        """See `Ledger.reopen`."""
+        self._fail("reopen")
+        with self._store.lock:
+            claim = next((c for c in self._store.claims.values() if c.generation_id == generation_id), None)
+            if claim is None or claim.state is ClaimState.OPEN:
+                raise LedgerError(f"Generation {generation_id} has no finished claim.", remedy="Ask again later.")
+            claim.state = ClaimState.REPEATABLE
 
     def next_mark(self, algorithm: str, key_id: str, bits: int) -> int:
         """See `Ledger.next_mark`."""
@@ -231,7 +296,7 @@ class FakeLedger:
     def _record(self, entry_id: str) -> Record:
         index = self._store.indices.get(entry_id)
         if index is None:
-            raise LedgerError(f"There is no entry {entry_id!r}.", remedy="Check the id.")
+            raise NoEntryError(f"There is no entry {entry_id!r}.", remedy="Check the id.")
         return self._store.records[index]
 
     def _write(self, record: Record, leaf: bytes) -> Receipt:
@@ -239,9 +304,13 @@ class FakeLedger:
         place = None if mark is None else (mark.algorithm, mark.key_id, mark.mark_id)
         if record.entry.id in store.indices or place in store.marks:
             raise LedgerError("The ledger holds this entry or its watermark already.", remedy="Use fresh ids.")
+        if (hold := record.hold) is not None:
+            check_succession(store.holds.get(hold.id), hold)
         if (spending := record.spending) is not None:
             spender = spending.principal_id, spending.day
             store.usage[spender] = charged(store.usage.get(spender, Usage()), spending)
+        if hold is not None:
+            store.holds[hold.id] = hold
         tree = store.tree()
         tree.extend([leaf_hash(leaf)])
         store.tiles.update(tree.changed)

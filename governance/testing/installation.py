@@ -11,6 +11,7 @@ from governance.testing.detector import FakeDetector
 from governance.testing.fake_ledger import FakeLedger
 from governance.testing.manifest import FakeManifestSigner
 from governance.testing.marking import FakeEncoder, FakeFingerprinter, FakeLabeller
+from governance.testing.metadata import FakeMetadataWriter
 from governance.testing.policy import FakePolicyEngine
 from governance.testing.storage import FakeQuarantine, FakeVault
 from governance.testing.watermark import FakeWatermarker
@@ -37,6 +38,8 @@ def fake_parts(**changes: Any) -> Parts:
         log_key=ledger.key,
         system="Fake system",
         version="1",
+        metadata=FakeMetadataWriter(),
+        provider="Fake provider",
     )
     return replace(parts, **changes)
 

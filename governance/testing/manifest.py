@@ -5,13 +5,29 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from governance.canonical import Digest, Json, canonical_bytes, canonical_digest, digest
 from governance.errors import SigningError
-from governance.manifest import Provenance, ProvenanceStatement, WatermarkBinding, manifest_definition, provenance_of
-from governance.ports import ManifestReport, ManifestSigner, ManifestState, SignedContent
+from governance.ingredients import MODEL, InputIngredient
+from governance.manifest import (
+    Provenance,
+    ProvenanceStatement,
+    WatermarkBinding,
+    manifest_definition,
+    provenance_of,
+)
+from governance.ports import (
+    IngredientFile,
+    IngredientReport,
+    ManifestReport,
+    ManifestSigner,
+    ManifestState,
+    SignedContent,
+)
+from governance.testing.expect import expect
 
 _MAGIC = b"FAKE-MANIFEST/1\n"
 _TAG_BYTES = hashlib.sha256().digest_size
@@ -53,7 +69,13 @@ class FakeManifestSigner:
     error: SigningError | None = None
     report: ManifestReport | None = field(default=None)
 
-    def sign(self, content: bytes, media_type: str, manifest: Mapping[str, Json]) -> SignedContent:
+    def sign(
+        self,
+        content: bytes,
+        media_type: str,
+        manifest: Mapping[str, Json],
+        ingredients: Sequence[IngredientFile] = (),
+    ) -> SignedContent:
         """See ManifestSigner.sign."""
         if self.error is not None:
             raise self.error
@@ -61,10 +83,17 @@ class FakeManifestSigner:
             raise SigningError(f"{media_type} cannot carry a manifest.", remedy="Sign an image.")
         if _MAGIC in content:
             raise SigningError("The file carries a manifest already.", remedy="Sign a file once.")
-        body = canonical_bytes({"signer": self.signer, "manifest": dict(manifest)})
+        made_from = [self._made_from(file) for file in ingredients]
+        body = canonical_bytes({"signer": self.signer, "manifest": dict(manifest), "made_from": made_from})
         tag = self._tag(content, body)
         signed = content + _MAGIC + body + tag + len(body).to_bytes(_LENGTH_BYTES)
         return SignedContent(signed, self.report or self.read(signed))
+
+    def _made_from(self, file: IngredientFile) -> Json:
+        report = self.read(file.content)
+        if report.state is ManifestState.INVALID or not file.media_type.startswith("image/"):
+            raise SigningError("An ingredient is no image, or was changed.", remedy="Pass the file as it was signed.")
+        return {"ingredient": dict(file.ingredient), "state": report.state.value, "label": report.label}
 
     def read(self, content: bytes) -> ManifestReport:
         """See ManifestSigner.read."""
@@ -79,6 +108,7 @@ class FakeManifestSigner:
             value = json.loads(body)
             label = f"urn:c2pa:{canonical_digest(value)[:32]}"
             signer, provenance = value["signer"], provenance_of(value["manifest"])
+            made_from = tuple(_ingredients(value))
         except (ValueError, TypeError, KeyError):
             return ManifestReport(ManifestState.INVALID, problems=("general.error",))
         if not hmac.compare_digest(tag, self._tag(file, body)):
@@ -86,11 +116,24 @@ class FakeManifestSigner:
             foreign = signer != self.signer
             state = ManifestState.UNTRUSTED if foreign else ManifestState.INVALID
             problem = "signingCredential.untrusted" if foreign else "assertion.dataHash.mismatch"
-            return ManifestReport(state, label, signer, provenance=provenance, problems=(problem,))
-        return ManifestReport(ManifestState.TRUSTED, label, signer, provenance=provenance)
+            return ManifestReport(
+                state, label, signer, provenance=provenance, problems=(problem,), ingredients=made_from
+            )
+        return ManifestReport(ManifestState.TRUSTED, label, signer, provenance=provenance, ingredients=made_from)
 
     def _tag(self, content: bytes, body: bytes) -> bytes:
         return hmac.digest(self.key, Digest(digest(content)).encode() + body, "sha256")
+
+
+def _ingredients(value: Mapping[str, Any]) -> Iterator[IngredientReport]:
+    listed = ({"ingredient": each} for each in value["manifest"].get("ingredients", ()))
+    for each in (*listed, *value["made_from"]):
+        ingredient, state = each["ingredient"], each.get("state", ManifestState.MISSING.value)
+        if ingredient["label"] == MODEL:
+            continue
+        yield IngredientReport(
+            ingredient["title"], ingredient["relationship"], ManifestState(state), each.get("label", "")
+        )
 
 
 class ManifestSignerContract:
@@ -154,6 +197,49 @@ class ManifestSignerContract:
         signer, definition = self.signer(), manifest_definition(example_statement())
         signed = signer.sign(self.content(), "image/png", definition).content
         _refuses(signer, signed, "image/png", definition)
+
+    def test_an_ingredient_keeps_its_manifest(self) -> None:
+        signer = self.signer()
+        for other, state in ((signer, ManifestState.TRUSTED), (self.stranger(), ManifestState.UNTRUSTED)):
+            parent = other.sign(self.content(), "image/png", manifest_definition(example_statement("parent")))
+            signed = self._made_from(parent.content)
+            assert signed.report.state is ManifestState.TRUSTED
+            (opened,) = (each for each in signed.report.ingredients if each.relationship == "parentOf")
+            assert (opened.title, opened.state, opened.label) == ("image", state, parent.report.label)
+            again = self._made_from(signed.content)
+            (opened,) = (each for each in again.report.ingredients if each.relationship == "parentOf")
+            assert (opened.state, opened.label) == (ManifestState.TRUSTED, signed.report.label)
+
+    def test_an_ingredient_without_a_manifest_is_named(self) -> None:
+        report = self._made_from(self.content()).report
+        found = {(each.title, each.relationship, each.state, each.label) for each in report.ingredients}
+        assert found == {
+            ("image", "parentOf", ManifestState.MISSING, ""),
+            ("mask_image", "inputTo", ManifestState.MISSING, ""),
+        }
+
+    def test_a_changed_ingredient_is_refused(self) -> None:
+        content, signer = self.content(), self.signer()
+        signed = signer.sign(content, "image/png", manifest_definition(example_statement())).content
+        changed = bytearray(signed)
+        changed[self.changed_positions(content, signed)[-1]] ^= 1
+        assert signer.read(bytes(changed)).state is ManifestState.INVALID
+        with expect(SigningError):
+            self._made_from(bytes(changed))
+
+    def test_what_is_no_file_of_its_media_type_is_no_ingredient(self) -> None:
+        with expect(SigningError):
+            self._made_from(self.content(), "text/plain")
+
+    def _made_from(self, content: bytes, media_type: str = "image/png") -> SignedContent:
+        """What `signer()` signs with the file as the opened ingredient, and a mask given as bare pixels."""
+        opened = InputIngredient(
+            position=0, parameter="image", digest=digest(content), media_type=media_type, opened=True
+        )
+        mask = InputIngredient(position=1, parameter="mask_image", digest=digest(b"a mask"))
+        definition = manifest_definition(replace(example_statement(), inputs=(opened, mask)))
+        file = IngredientFile(content, media_type, opened.definition())
+        return self.signer().sign(self.content(), "image/png", definition, (file,))
 
     def test_what_cannot_carry_a_manifest_is_refused(self) -> None:
         _refuses(self.signer(), b"plain text", "text/plain", manifest_definition(example_statement()))

@@ -9,15 +9,20 @@ import numpy as np
 
 from governance.attribution import GRID_BYTES, PDQ_BYTES, Grade, attribute, grid
 from governance.errors import GovernanceError, ImageTooSmallError, MarkError
+from governance.obligations import LABEL_POSITIONS
 from governance.pixels import require_pixels
 from governance.ports import Encoder, Fingerprinter, Labeller
 from governance.testing.examples import example_picture
 from governance.testing.expect import expect
 from governance.types import Fingerprint, Pixels
 
-_MAGIC = b"FAKE-IMAGE/1\n"
+FAKE_IMAGE = b"FAKE-IMAGE/1\n"
+"""How a file of `FakeEncoder` begins."""
+
 _SIZE_BYTES = 4
 _LABEL_ROWS = 4
+_TOP, _BOTTOM = slice(_LABEL_ROWS, 2 * _LABEL_ROWS), slice(-_LABEL_ROWS, None)
+"""Where the strips are: the first rows are the fake watermark's."""
 
 
 def not_pictures() -> tuple[Any, ...]:
@@ -46,15 +51,15 @@ class FakeEncoder:
         image = require_pixels(pixels)
         values = image & 0xFE if self.lossy else image
         size = b"".join(side.to_bytes(_SIZE_BYTES) for side in image.shape[:2])
-        return _MAGIC + size + values.tobytes()
+        return FAKE_IMAGE + size + values.tobytes()
 
     def decode(self, content: bytes) -> Pixels:
         """See Encoder.decode."""
-        start = len(_MAGIC) + 2 * _SIZE_BYTES
-        height = int.from_bytes(content[len(_MAGIC) : len(_MAGIC) + _SIZE_BYTES])
-        width = int.from_bytes(content[len(_MAGIC) + _SIZE_BYTES : start])
+        start = len(FAKE_IMAGE) + 2 * _SIZE_BYTES
+        height = int.from_bytes(content[len(FAKE_IMAGE) : len(FAKE_IMAGE) + _SIZE_BYTES])
+        width = int.from_bytes(content[len(FAKE_IMAGE) + _SIZE_BYTES : start])
         values = content[start : start + height * width * 3]
-        if not content.startswith(_MAGIC) or not values or len(values) != height * width * 3:
+        if not content.startswith(FAKE_IMAGE) or not values or len(values) != height * width * 3:
             raise MarkError("These bytes are not a fake picture.", remedy="Use FakeEncoder.encode.")
         return np.frombuffer(values, dtype=np.uint8).reshape(height, width, 3).copy()
 
@@ -83,32 +88,34 @@ class FakeFingerprinter:
 
 @dataclass(frozen=True, slots=True)
 class FakeLabeller:
-    """A black strip of four rows at the bottom whose first bytes are the text; `read` gets it back.
+    """A black strip of four rows at the top or the bottom whose first bytes are the text; `read` gets it back.
 
     `error`: what `label` raises instead.
     """
 
     error: GovernanceError | None = None
 
-    def label(self, pixels: Pixels, text: str) -> Pixels:
+    def label(self, pixels: Pixels, text: str, *, position: str = "", language: str = "") -> Pixels:
         """See Labeller.label."""
         if self.error is not None:
             raise self.error
-        if not text:
-            raise MarkError("A label has a text.", remedy="Pass one.")
+        if not text or position not in ("", *LABEL_POSITIONS) or language.startswith("-"):
+            raise MarkError("A label has a text, a known position and a language or none.", remedy="Pass them.")
         labelled = require_pixels(pixels).copy()
-        strip = labelled[-_LABEL_ROWS:].reshape(-1)
+        rows = _TOP if position.startswith("top") else _BOTTOM
+        strip = labelled[rows].reshape(-1)
         content = text.encode()
-        if len(labelled) <= _LABEL_ROWS or len(content) >= strip.size:
+        if len(labelled) <= 3 * _LABEL_ROWS or len(content) >= strip.size:
             raise ImageTooSmallError("The label does not fit.", remedy="Use a larger picture.")
         strip[:] = 0
         strip[: len(content)] = np.frombuffer(content, dtype=np.uint8)
         return labelled
 
     @staticmethod
-    def read(pixels: Pixels) -> str:
+    def read(pixels: Pixels, position: str = "") -> str:
         """The text of a labelled picture, as long as its lowest bits were left alone."""
-        return pixels[-_LABEL_ROWS:].tobytes().split(b"\0", 1)[0].decode()
+        rows = _TOP if position.startswith("top") else _BOTTOM
+        return pixels[rows].tobytes().split(b"\0", 1)[0].decode()
 
 
 class EncoderContract:

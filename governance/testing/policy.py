@@ -10,7 +10,16 @@ import numpy as np
 
 from governance.canonical import Digest, Json, canonical_bytes, digest
 from governance.errors import CanonicalError, PolicyError
-from governance.facts import Hold, ReviewVerdict, admission_input, release_input, request_facts, review_input
+from governance.facts import (
+    Act,
+    Hold,
+    ReviewVerdict,
+    access_input,
+    admission_input,
+    release_input,
+    request_facts,
+    review_input,
+)
 from governance.ports import PolicyEngine
 from governance.testing.examples import EXAMPLE_MODEL, example_request
 from governance.testing.expect import expect
@@ -37,6 +46,7 @@ EXAMPLE_HOLD = Hold(
     requester="designer@example.org",
     purpose="marketing",
     markets=("EU",),
+    queue="general",
 )
 _REVISION = digest(b"a fake bundle")
 Script = Decision | PolicyError | Callable[[Stage, Mapping[str, Json]], Decision]
@@ -53,12 +63,18 @@ def admission_facts(
 def release_facts(
     score: float = 0.01, *, markable: bool = True, request: GenerationRequest | None = None
 ) -> dict[str, Json]:
-    """A policy input of the release stage, as the line makes it, for a draft with this NSFW score."""
+    """A policy input of the release stage, as the line makes it, for a draft with this NSFW score.
+
+    No protected work is registered.
+    """
     request = request or example_request()
     admitted = Decision(Stage.ADMISSION, Outcome.ALLOW, (), {"watermark": True}, new_id(), digest(b"a bundle"))
     draft = Draft(0, np.zeros((request.height, request.width, 3), np.uint8), EXAMPLE_MODEL, 123)
-    finding = Finding("nsfw", digest(b"nsfw weights"), "nsfw", score)
-    return release_input(admission_facts(request), admitted, draft, (finding,), time=EXAMPLE_TIME, markable=markable)
+    findings = (
+        Finding("nsfw", digest(b"nsfw weights"), "nsfw", score),
+        Finding("similarity", digest(b"similarity weights"), "copy", 0.0),
+    )
+    return release_input(admission_facts(request), admitted, draft, findings, time=EXAMPLE_TIME, markable=markable)
 
 
 def review_facts(
@@ -67,9 +83,18 @@ def review_facts(
     hold: Hold = EXAMPLE_HOLD,
     reviewer: Principal = EXAMPLE_REVIEWER,
     approvals: Sequence[str] = (),
+    inputs: Sequence[Json] = (),
+    to: str = "",
 ) -> dict[str, Json]:
-    """A policy input of the review stage: by default the first approval of a draft that was held."""
-    return review_input(hold, reviewer, verdict, approvals, EXAMPLE_MODEL, time=EXAMPLE_TIME)
+    """A policy input of the review stage, to decide: by default the first approval of a draft that was held."""
+    return review_input(hold, reviewer, verdict, approvals, EXAMPLE_MODEL, time=EXAMPLE_TIME, inputs=inputs, to=to)
+
+
+def access_facts(
+    act: Act = Act.HOLDS_VIEW, hold: Hold | None = EXAMPLE_HOLD, *, reviewer: Principal = EXAMPLE_REVIEWER
+) -> dict[str, Json]:
+    """A policy input of the review stage where nothing is decided: by default to look at a draft that was held."""
+    return access_input(reviewer, act, hold, time=EXAMPLE_TIME)
 
 
 @dataclass

@@ -6,7 +6,7 @@
 package governance.admission
 
 import data.governance.access
-import data.governance.findings
+import data.governance.holds
 import data.governance.reasons
 
 # METADATA
@@ -43,7 +43,10 @@ decisive := reviews | notes if {
 
 default obligations := {}
 
-obligations := object.union_n([data.obligations, {"max_steps": access.limit("steps")}, _day_budget]) if _passed
+obligations := object.union_n([_general, {"max_steps": access.limit("steps")}, _day_budget, _hold]) if _passed
+
+# In which language the label is depends on the markets, so release says it.
+_general := object.remove(data.obligations, ["label_language"]) if is_object(data.obligations)
 
 _passed if {
 	readable
@@ -54,6 +57,14 @@ _day_budget := {"day_budget": budget} if {
 	budget := data.governance.limits.day_budget
 	count(budget) > 0
 } else := {}
+
+_hold := holds.obligations({reason.code | some reason in reviews}) if _held
+
+_hold := {} if not _held
+
+_held if count(reviews) > 0
+
+_held if _general.approvals > 0
 
 # Every part is proven and the data is sound. Packages are named in full here and below: the embedded engine evaluates all
 # of a package that is imported by name.
@@ -97,6 +108,17 @@ denials := union({
 
 reviews := _input_reviews | reasons.answering(_answered, "review")
 
+# Most requests bring no image along, and then nothing is looked up.
+_input_denials contains reason if {
+	count(input.inputs) > 0
+	some reason in data.governance.inputs.denials
+}
+
+_input_reviews contains reason if {
+	count(input.inputs) > 0
+	some reason in data.governance.inputs.reviews
+}
+
 # What is on record with an allowed or held request all the same.
 notes := reasons.answering(_answered, "note")
 
@@ -106,29 +128,3 @@ _answered := union({
 	data.governance.prompts.answered,
 	data.governance.terms.answered,
 })
-
-# METADATA
-# title: Input images not allowed
-# description: The request brings an image along, and this policy allows none.
-# custom:
-#   code: inputs.not_allowed
-#   fix: Generate from the prompt alone, or set data.allow_inputs.
-_input_denials contains {
-	"code": "inputs.not_allowed",
-	"message": "Input images are not allowed.",
-	"path": "/inputs",
-	"datum": "/allow_inputs",
-} if {
-	count(input.inputs) > 0
-	not data.allow_inputs
-}
-
-_input_denials contains reason if {
-	some index, item in input.inputs
-	some reason in findings.denials(item.findings, sprintf("/inputs/%d/findings", [index]))
-}
-
-_input_reviews contains reason if {
-	some index, item in input.inputs
-	some reason in findings.reviews(item.findings, sprintf("/inputs/%d/findings", [index]))
-}

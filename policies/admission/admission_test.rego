@@ -96,7 +96,18 @@ test_what_is_for_a_person_to_decide_is_held if {
 		decision.outcome == "review"
 		[reason.code | some reason in decision.reasons] == [code]
 		decision.obligations.max_steps == 100
+		object.subset(decision.obligations, fixtures.held("general"))
 	}
+}
+
+test_who_is_asked_depends_on_why if {
+	review := object.union(fixtures.review, {"queue_by_code": {"prompt.protected_name": "brand"}})
+	decision := decide_under({"review": review}, set("/prompts/0/ngrams/-", "some painter"))
+	object.subset(decision.obligations, fixtures.held("brand"))
+	obliged := decide_under({"obligations": {"approvals": 1, "label_language": "en"}}, [])
+	obliged.outcome == "allow"
+	object.subset(obliged.obligations, fixtures.held("general"))
+	not "label_language" in object.keys(obliged.obligations)
 }
 
 test_an_undisclosed_model_is_held_where_the_data_says_so if {
@@ -153,4 +164,11 @@ test_allowed_input_images_are_judged if {
 		image := json.patch(fixtures.image, [{"op": "replace", "path": "/findings/0/score_millionths", "value": case.score}])
 		decide_under({"allow_inputs": true}, set("/inputs", [image])).outcome == case.outcome
 	}
+}
+
+test_the_manifest_of_an_input_image_is_answered_by_the_data if {
+	image := object.union(fixtures.image, {"manifest": "untrusted"})
+	decision := decide_under({"allow_inputs": true}, set("/inputs", [fixtures.image, image]))
+	decision.outcome == "review"
+	[[reason.code, reason.path] | some reason in decision.reasons] == [["input.manifest", "/inputs/1/manifest"]]
 }

@@ -3,7 +3,7 @@
 # description: >-
 #   Compares what detectors scored with the thresholds in the data. Detectors never judge. A market's own thresholds take
 #   the place of the general ones, and over all markets asked for the strictest counts. A finding about a protected work
-#   is judged by what data.works says of that work, in place of the threshold to deny.
+#   is judged by what data.works says of that work, or else the register of works, in place of the threshold to deny.
 package governance.findings
 
 import data.governance.markets
@@ -51,17 +51,17 @@ _denial(finding, path) := _unknown(path) if {
 	_ruling(finding) == "deny"
 } else := _denied(finding.label, path) if {
 	finding.score_millionths >= _levels[finding.label].deny[0]
-	not _listed(finding)
+	not _ruled(finding)
 }
 
 # Of a finding that is at or above the threshold for review.
 _review(finding, path) := _resembles(path, _work_datum(finding)) if {
 	_ruling(finding) == "review"
-} else := _resembles(path, _datum(finding.label, "review")) if {
+} else := _resembles(path, _work_datum(finding)) if {
 	is_string(finding.work)
-	not _listed(finding)
+	not _ruled(finding)
 } else := _doubted(finding.label, path) if {
-	not _listed(finding)
+	not _ruled(finding)
 	finding.score_millionths < _levels[finding.label].deny[0]
 }
 
@@ -73,7 +73,8 @@ _known(label) if is_object(_levels[label])
 _listed(finding) if type_name(data.works[finding.work])
 
 # What becomes of a picture that is similar to a work which the data lists: the purposes that it names are permitted
-# whatever its action is; where that is `allow`, they are the only ones.
+# whatever its action is; where that is `allow`, they are the only ones. Of a work that the data does not list, the action
+# that the register gives it; undefined where that gives none.
 _ruling(finding) := "allow" if {
 	input.request.purpose in data.works[finding.work].purposes
 } else := "allow" if {
@@ -83,11 +84,17 @@ _ruling(finding) := "allow" if {
 	data.works[finding.work].action in {"allow", "review"}
 } else := "deny" if {
 	_listed(finding)
+} else := finding.action if {
+	is_string(finding.work)
 }
+
+_ruled(finding) if is_string(_ruling(finding))
 
 _limited(finding) if type_name(data.works[finding.work].purposes)
 
-_work_datum(finding) := reasons.pointer(["works", finding.work])
+_work_datum(finding) := reasons.pointer(["works", finding.work]) if {
+	_listed(finding)
+} else := _datum(finding.label, "review")
 
 # For each label found anywhere in the input: the lowest scores at which one of the markets asked for denies or reviews it,
 # each with that market, whose name is empty where the general thresholds count. Undefined where a market has none.
@@ -185,7 +192,7 @@ _doubted(label, path) := {
 # description: The image is too similar to a protected work that may not be used for this purpose.
 # custom:
 #   code: work.denied
-#   fix: Change the prompt. If the use is licensed, add the purpose to the work's purposes in data.works.
+#   fix: Change the prompt. If the use is licensed, add the work and this purpose to data.works.
 _protected(path, datum) := {
 	"code": "work.denied",
 	"message": "The image is too similar to a protected work that may not be used for this purpose.",
@@ -196,10 +203,10 @@ _protected(path, datum) := {
 # METADATA
 # title: Similarity to a work to be looked at
 # description: >-
-#   The image is similar to a protected work whose use a person must approve, or to one that the policy does not know.
+#   The image is similar to a protected work whose use a person must approve, or of which nobody said what it does.
 # custom:
 #   code: work.review
-#   fix: Wait for a reviewer, or change the prompt. Add a work that is not known yet to data.works.
+#   fix: Wait for a reviewer, or change the prompt. What a work does stands in data.works or in the register of works.
 _resembles(path, datum) := {
 	"code": "work.review",
 	"message": "The image is similar to a protected work, and a person must look at it.",

@@ -5,6 +5,7 @@ import data.governance.findings
 thresholds := {
 	"nsfw": {"deny": 800000, "review": 400000},
 	"similarity": {"deny": 900000, "review": 600000},
+	"low_quality_hash": {"deny": 1000001, "review": 1000001},
 }
 
 markets := {
@@ -141,6 +142,38 @@ test_an_unknown_work_is_looked_at_and_held_to_the_threshold if {
 		"deny": {["finding.denied", "/findings/1", "/thresholds/similarity/deny"]},
 		"review": {["work.review", "/findings/1", "/thresholds/similarity/review"]},
 	}
+}
+
+test_of_a_work_that_the_data_does_not_list_the_register_says_what_it_does if {
+	threshold := "/thresholds/similarity/review"
+	cases := [
+		{"work": "new", "action": "deny", "deny": {["work.denied", "/findings/1", threshold]}, "review": set()},
+		{"work": "new", "action": "review", "deny": set(), "review": {["work.review", "/findings/1", threshold]}},
+		{"work": "new", "action": "allow", "deny": set(), "review": set()},
+		{"work": "mural", "action": "allow", "deny": {["work.denied", "/findings/1", "/works/mural"]}, "review": set()},
+		{"work": "logo", "action": "deny", "deny": set(), "review": set()},
+		{"work": "null", "action": "allow", "deny": {["work.denied", "/findings/1", "/works/null"]}, "review": set()},
+	]
+	every case in cases {
+		said_of := object.union(similar(case.work, 0), {"action": case.action})
+		judged([object.union(said_of, {"score_millionths": 599999})], ["plain"], "marketing") == nothing
+		every score in [600000, 900000, 1000000] {
+			verdict := judged([object.union(said_of, {"score_millionths": score})], ["plain"], "marketing")
+			verdict == {"deny": case.deny, "review": case.review}
+		}
+	}
+}
+
+test_an_action_without_a_work_says_nothing if {
+	every action in ["deny", "allow"] {
+		finding := object.union(nsfw(400000), {"action": action})
+		said([finding], ["plain"], "marketing") == review_of("finding.review", 0, "/thresholds/nsfw")
+	}
+}
+
+test_a_threshold_above_every_score_never_counts if {
+	found := [nsfw(0), {"detector": "similarity", "detector_digest": "d2", "label": "low_quality_hash", "score_millionths": 1000000}]
+	said(found, ["plain"], "marketing") == nothing
 }
 
 test_checks_that_were_not_made_are_named if {

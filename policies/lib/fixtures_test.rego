@@ -68,7 +68,7 @@ release := object.union(admission, {
 	"stage": "release",
 	"draft": {"index": 0, "width": 256, "height": 256, "markable": true},
 	"findings": [finding],
-	"admission": {"decision_id": "a1", "outcome": "allow", "obligations": {"watermark": true}},
+	"admission": {"decision_id": "a1", "outcome": "allow", "obligations": {"watermark": true}, "review": null},
 })
 
 models := {"m": {
@@ -100,6 +100,33 @@ adapters := {"d5": {
 	"max_scale_thousandths": 800,
 }}
 
+review := {
+	"acts": {
+		"holds.read": ["reviewer", "counsel"],
+		"holds.view": ["reviewer", "counsel"],
+		"holds.lease": ["reviewer", "counsel"],
+		"holds.comment": ["reviewer", "counsel", "guest"],
+		"holds.decide": ["reviewer", "counsel"],
+		"ledger.read": ["auditor"],
+		"works.write": [],
+	},
+	"approvals": 1,
+	"due_hours": 24,
+	"expire_hours": 168,
+	"queue": "general",
+	"queue_by_code": {"finding.review": "second", "work.review": "brand"},
+	"queues": {
+		"brand": {"roles": ["reviewer"]},
+		"general": {"roles": ["reviewer"]},
+		"second": {"roles": ["reviewer", "counsel"]},
+		"a/b": {"roles": ["counsel"]},
+	},
+	"roles": ["reviewer", "counsel"],
+}
+
+# What what is held is obliged to where it waits in this queue.
+held(queue) := {"queue": queue, "due_hours": 24, "expire_hours": 168}
+
 # Settings to judge by, in place of those of data.json. The version of the normaliser says nothing about the rules.
 settings := {
 	"adapters": {},
@@ -108,6 +135,7 @@ settings := {
 	"blocked_terms": blocked_terms,
 	"budgets": {"images": 500, "step_pixels": 40000000000},
 	"encoded_prompts": "review",
+	"input_manifests": {"none": "allow", "untrusted": "review"},
 	"licences": {"Apache-2.0": {}, "MIT": {}, "CC-BY-NC-4.0": {"purposes": ["research"]}},
 	"limits": {"images": 8, "pixels": 4194304, "prompt_characters": 2000, "step_pixels": 1000000000, "steps": 100},
 	"markets": {"EU": {}, "UK": {}, "US": {}},
@@ -119,7 +147,7 @@ settings := {
 	"protected_names": protected_names,
 	"purposes": {"marketing": {"roles": ["designer", "editor"]}, "research": {"roles": ["researcher"]}},
 	"required_detectors": ["nsfw"],
-	"review": {"roles": ["reviewer"], "approvals": 1},
+	"review": review,
 	"roles": {"designer": {}, "editor": {"limits": {"images": 4}}, "researcher": {}, "reviewer": {}},
 	"small_images": "deny",
 	"thresholds": {"nsfw": {"deny": 800000, "review": 400000}},
@@ -138,6 +166,7 @@ asked(stage, facts, changes) := answer if {
 		with data.blocked_terms as given.blocked_terms
 		with data.budgets as given.budgets
 		with data.encoded_prompts as given.encoded_prompts
+		with data.input_manifests as given.input_manifests
 		with data.licences as given.licences
 		with data.limits as given.limits
 		with data.markets as given.markets
@@ -173,7 +202,14 @@ _answers["review"] := {
 	"explanation": data.governance.review.explanation,
 }
 
-image := {"parameter": "image", "digest": "d4", "width": 8, "height": 8, "findings": [finding]}
+image := {
+	"parameter": "image",
+	"digest": "d4",
+	"manifest": "none",
+	"width": 8,
+	"height": 8,
+	"findings": [finding],
+}
 
 adapter := {"name": "style", "digest": "d5", "scale_thousandths": -800}
 

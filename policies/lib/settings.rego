@@ -44,11 +44,15 @@ _answers_proven if {
 	noted := {data.negative_terms, data.encoded_prompts, data.undisclosed}
 	count(noted - {"note", "review", "deny"}) == 0
 	opaque := data.opaque
-	permitted := {opaque.embedding, opaque.latents, opaque.callback, opaque.other}
+	manifests := data.input_manifests
+	permitted := {
+		opaque.embedding, opaque.latents, opaque.callback, opaque.other,
+		manifests.none, manifests.untrusted,
+	}
 	count(permitted - {"deny", "review", "allow"}) == 0
 }
 
-# Limits, budgets and approvals. A misspelt budget would limit nothing, so the names of budgets are proven too.
+# Limits, budgets, approvals and what becomes of holds. A misspelt budget would limit nothing, so the names of budgets are proven too.
 _amounts_proven if {
 	limits := data.limits
 	roles := data.roles
@@ -57,13 +61,16 @@ _amounts_proven if {
 	{type_name(budget) | some budget in budgets} == {"object"}
 	count(object.remove(object.union_n(budgets), ["images", "steps", "pixels", "step_pixels"])) == 0
 	review := data.review
-	shape.texts(review.roles)
+	is_array(review.roles)
 	count(review.roles) > 0
-	by_code := object.get(review, "approvals_by_code", {})
-	is_object(by_code)
-	shape.wholes(array.concat([review.approvals], [approvals | some approvals in by_code]), 1)
-	_numbers([limits.images, limits.pixels, limits.prompt_characters, limits.step_pixels, limits.steps], 1)
-	_numbers(array.concat([1], [most | some budget in budgets; some most in budget]), 1)
+	by_code := [object.get(review, "approvals_by_code", {}), object.get(review, "queue_by_code", {})]
+	{type_name(table) | some table in by_code} == {"object"}
+	approvals := array.concat([review.approvals], [number | some number in by_code[0]])
+	min(approvals) >= 1
+	shape.wholes(array.concat([review.due_hours, review.expire_hours], approvals), 0)
+	shape.texts(array.concat(array.concat([review.queue], review.roles), [queue | some queue in by_code[1]]))
+	each := [limits.images, limits.pixels, limits.prompt_characters, limits.step_pixels, limits.steps]
+	_numbers(array.concat(each, [most | some budget in budgets; some most in budget]), 1)
 }
 
 # Labels, formats, approvals, thresholds and detectors, the general ones and those of the markets.
@@ -71,20 +78,35 @@ _judgement_proven if {
 	markets := data.markets
 	is_object(markets)
 	count({type_name(market) | some market in markets} - {"object"}) == 0
-	every thresholds in {data.thresholds} | {thresholds | some market in markets; thresholds := market.thresholds} {
-		is_object(thresholds)
-		every threshold in thresholds {
-			_numbers([threshold.deny, threshold.review], 0)
-		}
-	}
+	tables := array.concat([data.thresholds], [thresholds | some market in markets; thresholds := market.thresholds])
+	{type_name(table) | some table in tables} == {"object"}
+	levels := [threshold | some table in tables; some threshold in table]
+	scores := array.concat([level.deny | some level in levels], [level.review | some level in levels])
+	count(scores) == 2 * count(levels)
+	_numbers(array.concat([0], scores), 0)
 	obliging := array.concat([data.obligations], [market | some market in markets])
 	every formats in [formats | some rules in obliging; formats := rules.output_formats] {
 		shape.texts(formats)
 	}
 	shape.wholes(array.concat([0], [approvals | some rules in obliging; approvals := rules.approvals]), 0)
-	labels := [label | some rules in obliging; label := rules.visible_label]
+	labels := [text | some rules in obliging; some name in ["visible_label", "label_language"]; text := rules[name]]
 	shape.texts(array.concat([data.visible_label, data.normaliser], labels))
+	positions := {position | some rules in obliging; position := rules.label_position}
+	count(positions - {"bottom-left", "bottom-right", "top-left", "top-right"}) == 0
 	shape.texts(data.required_detectors)
+}
+
+# Who may do what, and who is asked about what is held: only reviews read it.
+reviewers_proven if {
+	review := data.review
+	acts := review.acts
+	queues := review.queues
+	is_object(acts)
+	is_object(queues)
+	lists := array.concat([roles | some roles in acts], [queue.roles | some queue in queues])
+	count(lists) == count(acts) + count(queues)
+	count({type_name(roles) | some roles in lists} - {"array"}) == 0
+	shape.texts([role | some roles in lists; some role in roles])
 }
 
 # As `shape.wholes` of an array, but for fractions: a bundle with one is not loaded, and to compare with one is safe.

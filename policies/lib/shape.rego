@@ -99,7 +99,19 @@ findings(values) if {
 		texts([value.detector, value.detector_digest, value.label, object.get(value, "work", "none")])
 		wholes([value.score_millionths], 0)
 		value.score_millionths <= 1000000
+		object.get(value, "action", "allow") in {"deny", "review", "allow"}
+		_evidence(object.get(value, "evidence", {}))
 	}
+}
+
+_evidence(evidence) if evidence == {}
+
+# At most eight whole numbers and texts by name.
+_evidence(evidence) if {
+	is_object(evidence)
+	count(evidence) <= 8
+	texts(array.concat([name | some name, _ in evidence], [value | some value in evidence; not is_number(value)]))
+	wholes(array.concat([0], [value | some value in evidence; is_number(value)]), -9007199254740991)
 }
 
 _version_proven if {
@@ -157,6 +169,7 @@ _inputs_proven if {
 	is_array(input.inputs)
 	every item in input.inputs {
 		texts([item.parameter, item.digest])
+		item.manifest in {"none", "trusted", "untrusted"}
 		wholes([item.width, item.height], 1)
 		findings(item.findings)
 	}

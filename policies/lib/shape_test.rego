@@ -57,3 +57,37 @@ test_findings_may_name_a_work if {
 		not shape.findings([object.union(fixtures.finding, {"work": work})])
 	}
 }
+
+test_findings_may_say_what_the_register_says_and_what_they_are_made_of if {
+	every change in [
+		{"action": "deny"}, {"action": "review"}, {"action": "allow"}, {"evidence": {}},
+		{"evidence": {"hamming": 12, "variant": "mirror", "cosine_millionths": -7}},
+	] {
+		shape.findings([object.union(fixtures.finding, change)])
+	}
+	every change in [
+		{"action": "permit"}, {"action": ""}, {"action": null}, {"action": ["deny"]},
+		{"evidence": null}, {"evidence": []}, {"evidence": "12"}, {"evidence": {"a": null}}, {"evidence": {"a": true}},
+		{"evidence": {"a": ""}}, {"evidence": {"": 1}}, {"evidence": {"a": 0.5}}, {"evidence": {"a": {}}},
+		{"evidence": {"a": [1]}}, {"evidence": {"a": 9007199254740992}},
+		{"evidence": {sprintf("a%d", [number]): number | some number in numbers.range(1, 9)}},
+	] {
+		not shape.findings([object.union(fixtures.finding, change)])
+	}
+	shape.findings([object.union(fixtures.finding, {"evidence": {sprintf("a%d", [number]): number |
+		some number in numbers.range(1, 8)
+	}})])
+}
+
+test_input_images_say_what_their_manifest_is if {
+	every manifest in ["none", "trusted", "untrusted"] {
+		image := object.union(fixtures.image, {"manifest": manifest})
+		shape.proven with input as fixtures.changed("/inputs", [image])
+	}
+	every manifest in ["invalid", "", null, true, ["none"], {}] {
+		image := object.union(fixtures.image, {"manifest": manifest})
+		shape.malformed == {"/inputs"} with input as fixtures.changed("/inputs", [image])
+	}
+	unsaid := object.remove(fixtures.image, ["manifest"])
+	shape.malformed == {"/inputs"} with input as fixtures.changed("/inputs", [unsaid])
+}

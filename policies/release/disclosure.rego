@@ -1,8 +1,8 @@
 # METADATA
 # title: Disclosure
 # description: >-
-#   What the markets asked for oblige a released image to: its visible label, its formats and how many people must approve
-#   it. Each market's own setting takes the place of the general one, and the strictest over all of them counts.
+#   What the markets asked for oblige a released image to: its visible label, where that stands and in which language it
+#   is, its formats and how many people must approve it. Each market's own setting takes the place of the general one, and the strictest over all of them counts.
 package governance.disclosure
 
 import data.governance.markets
@@ -10,6 +10,21 @@ import data.governance.reasons
 
 # The obligations in which markets have a say; they take the place of the general ones of the same name.
 obligations["visible_label"] := visible_label
+
+# The first of several texts says where they stand.
+obligations["label_position"] := position if {
+	position := _labels[0].position
+	position != ""
+}
+
+# Texts in several languages, or in one that nobody named, are in none.
+obligations["label_language"] := language if {
+	_labels_fit
+	languages := {label.language | some label in _labels}
+	count(languages) == 1
+	some language in languages
+	language != ""
+}
 
 obligations["output_formats"] := _output_formats
 
@@ -20,20 +35,49 @@ obligations["approvals"] := max(numbers) if {
 
 # The text that must stand on the picture; undefined where none must. Markets that differ are all served, in their order,
 # as far as the texts fit the label; else the general text stands for them.
-visible_label := _fitting(concat(" / ", texts)) if {
-	every_text := [text | some rules in _rules; text := object.get(rules, "visible_label", _general_label); text != ""]
-	texts := [text | some index, text in every_text; not text in array.slice(every_text, 0, index)]
-	count(texts) > 0
+visible_label := _side_by_side if {
+	_labels_fit
+} else := data.visible_label if count(_labels) > 0
+
+# Engines differ in `count` of a text beyond 16-bit characters; in `substring` they agree.
+_labels_fit if substring(_side_by_side, 120, -1) == ""
+
+_side_by_side := concat(" / ", [label.text | some index, label in _labels; _first(index)]) if count(_labels) > 0
+
+# No market before says the same.
+_first(index) if {
+	earlier := [label.text | some label in array.slice(_labels, 0, index)]
+	not _labels[index].text in earlier
 }
+
+# What the markets asked for want to stand on the picture, in their order: their own text, or else the general one.
+_labels := [label |
+	some rules in _rules
+	text := object.get(rules, "visible_label", _general_label)
+	text != ""
+	label := {
+		"text": text,
+		"position": object.get(rules, "label_position", _general_position),
+		"language": _language(rules),
+	}
+]
+
+# The general language is that of the general text.
+_language(rules) := object.get(rules, "label_language", "") if {
+	is_string(rules.visible_label)
+} else := object.get(rules, "label_language", _general_language)
 
 default _general_label := ""
 
 _general_label := data.obligations.visible_label
 
-# Engines differ in `count` of a text beyond 16-bit characters; in `substring` they agree.
-_fitting(text) := text if {
-	substring(text, 120, -1) == ""
-} else := data.visible_label
+default _general_position := ""
+
+_general_position := data.obligations.label_position
+
+default _general_language := ""
+
+_general_language := data.obligations.label_language
 
 # METADATA
 # title: No output format in common

@@ -92,3 +92,44 @@ test_the_most_approvals_count if {
 	obliged(["west"], {"approvals": 0}).approvals == 0
 	obliged([], {}).approvals == 3
 }
+
+test_the_first_label_says_where_it_stands_and_one_language_for_all if {
+	places := {
+		"east": {"visible_label": "KI", "label_language": "de", "label_position": "top-right"},
+		"elsewhere": {"visible_label": "AI", "label_position": "top-left"},
+		"far": {"visible_label": "Von KI", "label_language": "de"},
+		"plain": {},
+		"quebec": {"label_language": "fr"},
+	}
+	general := {"visible_label": "AI", "label_language": "en", "label_position": "bottom-right"}
+	cases := [
+		{"markets": ["plain"], "general": general, "label": "AI", "position": "bottom-right", "language": "en"},
+		{"markets": ["quebec"], "general": general, "label": "AI", "position": "bottom-right", "language": "fr"},
+		{"markets": ["plain", "quebec"], "general": general, "label": "AI", "position": "bottom-right", "language": ""},
+		{"markets": ["elsewhere"], "general": general, "label": "AI", "position": "top-left", "language": ""},
+		{"markets": ["far", "east"], "general": general, "label": "KI / Von KI", "position": "top-right", "language": "de"},
+		{"markets": ["far"], "general": {}, "label": "Von KI", "position": "", "language": "de"},
+		{"markets": ["far", "elsewhere"], "general": {}, "label": "AI / Von KI", "position": "top-left", "language": ""},
+		{"markets": ["plain", "east"], "general": general, "label": "KI / AI", "position": "top-right", "language": ""},
+		{"markets": ["plain"], "general": {"label_language": "en"}, "label": "", "position": "", "language": ""},
+	]
+	every case in cases {
+		obligations := disclosure.obligations with input as request(case.markets)
+			with data.markets as places
+			with data.obligations as case.general
+		got := [object.get(obligations, name, "") | some name in ["visible_label", "label_position", "label_language"]]
+		got == [case.label, case.position, case.language]
+	}
+}
+
+test_the_general_text_that_stands_for_many_is_in_no_language if {
+	obligations := disclosure.obligations with input as request(["one", "two"])
+		with data.markets as {
+			"one": {"visible_label": line("a", 60), "label_language": "en"},
+			"two": {"visible_label": line("b", 60), "label_language": "en"},
+		}
+		with data.obligations as {}
+		with data.visible_label as "AI-generated"
+	obligations.visible_label == "AI-generated"
+	object.keys(obligations) == {"visible_label"}
+}

@@ -7,6 +7,7 @@ package governance.release
 
 import data.governance.access
 import data.governance.findings
+import data.governance.holds
 import data.governance.reasons
 import data.governance.shape
 
@@ -42,7 +43,10 @@ decisive := reviews if {
 
 default obligations := {}
 
-obligations := object.union_n([data.obligations, data.governance.disclosure.obligations, _unmarked]) if _passed
+obligations := object.union_n([_general, data.governance.disclosure.obligations, _unmarked, _hold]) if _passed
+
+# In which language the label is depends on the markets.
+_general := object.remove(data.obligations, ["label_language"]) if is_object(data.obligations)
 
 _passed if {
 	readable
@@ -59,6 +63,14 @@ _unmarked := {"watermark": false, "visible_label": _label} if {
 _label := data.governance.disclosure.visible_label
 
 _label := data.visible_label if not data.governance.disclosure.visible_label
+
+_hold := holds.obligations({reason.code | some reason in reviews}) if _held
+
+_hold := {} if not _held
+
+_held if count(reviews) > 0
+
+_held if data.governance.disclosure.obligations.approvals > 0
 
 # Every part is proven and the data is sound. Packages are named in full here and below: the embedded engine evaluates all
 # of a package that is imported by name.
@@ -110,6 +122,14 @@ _admission_proven if {
 	shape.text(input.admission.decision_id)
 	input.admission.outcome in {"allow", "review", "deny"}
 	is_object(input.admission.obligations)
+	_review_proven
+}
+
+_review_proven if is_null(input.admission.review)
+
+_review_proven if {
+	shape.text(input.admission.review.decision_id)
+	input.admission.review.outcome in {"allow", "review", "deny"}
 }
 
 denials contains reason if some reason in data.governance.model.denials
@@ -122,17 +142,25 @@ denials contains reason if some reason in findings.denials(input.findings, "/fin
 
 # METADATA
 # title: Not admitted
-# description: The request behind this draft was not allowed at admission.
+# description: The request behind this draft was neither allowed at admission nor held there and approved.
 # custom:
 #   code: admission.not_allowed
-#   fix: Send the request through admission; only an allowed one may be generated and released.
+#   fix: Send the request through admission; only what is allowed or approved may be generated and released.
 denials contains {
 	"code": "admission.not_allowed",
 	"message": "The request behind this draft was not allowed at admission.",
 	"path": "/admission/outcome",
 	"datum": "",
 } if {
-	not input.admission.outcome == "allow"
+	not _admitted
+}
+
+_admitted if input.admission.outcome == "allow"
+
+# What was held at admission was generated because people approved it.
+_admitted if {
+	input.admission.outcome == "review"
+	input.admission.review.outcome == "allow"
 }
 
 # METADATA

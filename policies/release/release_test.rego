@@ -56,6 +56,43 @@ test_scores_are_judged_at_the_thresholds if {
 	}
 }
 
+test_what_is_held_says_who_is_asked_and_until_when if {
+	held := decide(set("/findings/0/score_millionths", 400000))
+	held.obligations == object.union(fixtures.settings.obligations, fixtures.held("second"))
+	obliged := object.union(fixtures.settings.obligations, {"approvals": 2})
+	decision := decide_under({"markets": {}, "obligations": obliged}, [])
+	decision.outcome == "allow"
+	decision.obligations == object.union(obliged, fixtures.held("general"))
+}
+
+test_what_was_held_at_admission_and_approved_is_released if {
+	held := set("/admission/outcome", "review")
+	decide(array.concat(held, set("/admission/review", {"decision_id": "r1", "outcome": "allow"}))).outcome == "allow"
+	every change in [
+		set("/admission/review", {"decision_id": "r1", "outcome": "review"}),
+		set("/admission/review", {"decision_id": "r1", "outcome": "deny"}),
+		set("/admission/review", null),
+	] {
+		codes(array.concat(held, change)) == {"admission.not_allowed"}
+	}
+	approved := set("/admission/review", {"decision_id": "r1", "outcome": "allow"})
+	codes(array.concat(set("/admission/outcome", "deny"), approved)) == {"admission.not_allowed"}
+	every value in [{}, {"outcome": "allow"}, {"decision_id": "", "outcome": "allow"}, {"decision_id": "r1", "outcome": "yes"}, false, "r1"] {
+		codes(set("/admission/review", value)) == {"input.malformed"}
+	}
+	codes([{"op": "remove", "path": "/admission/review"}]) == {"input.malformed"}
+}
+
+test_the_language_of_the_label_is_that_of_the_markets if {
+	general := object.union(fixtures.settings.obligations, {"visible_label": "AI", "label_language": "en", "label_position": "top-left"})
+	decide_under({"markets": {}, "obligations": general}, []).obligations == general
+	markets := {"east": {"visible_label": "KI", "label_language": "de"}}
+	both := decide_under({"markets": markets, "obligations": general}, []).obligations
+	both.visible_label == "AI / KI"
+	both.label_position == "top-left"
+	not "label_language" in object.keys(both)
+}
+
 test_each_rule_denies_by_its_code if {
 	cases := {
 		"detector.missing": set("/findings", []),
@@ -96,6 +133,9 @@ test_the_markets_asked_for_oblige_and_judge if {
 			"visible_label": "KI",
 			"output_formats": ["image/png"],
 			"approvals": 2,
+			"queue": "general",
+			"due_hours": 24,
+			"expire_hours": 168,
 		})
 		judged := array.concat(set("/request/markets", named), set("/findings/0/score_millionths", 100))
 		decide_where(judged, markets).outcome == "deny"

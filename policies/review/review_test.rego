@@ -6,6 +6,7 @@ good := {
 	"version": 1,
 	"stage": "review",
 	"time": "2026-11-23T14:00:00.000Z",
+	"act": "holds.decide",
 	"hold": {
 		"id": "hold-1",
 		"stage": "release",
@@ -13,6 +14,7 @@ good := {
 		"requester": "designer@example.org",
 		"purpose": "marketing",
 		"markets": ["west"],
+		"queue": "",
 	},
 	"reviewer": {
 		"id": "reviewer@example.org",
@@ -21,11 +23,13 @@ good := {
 		"assurance": "authenticated",
 	},
 	"verdict": "approve",
+	"to": "",
 	"approvals": [],
+	"inputs": [],
 	"model": fixtures.release.model,
 }
 
-settings := {"roles": ["reviewer", "editor in chief"], "approvals": 1, "approvals_by_code": {"work.review": 2, "a/b.c": 4}}
+settings := object.union(fixtures.review, {"approvals_by_code": {"work.review": 2, "a/b.c": 4}})
 
 markets := {"west": {}, "east": {"approvals": 3}}
 
@@ -53,7 +57,11 @@ test_one_approval_is_enough_where_one_is_asked_for if {
 }
 
 test_every_part_that_cannot_be_read_is_named if {
-	every part in ["/version", "/stage", "/time", "/hold", "/reviewer", "/verdict", "/approvals", "/model"] {
+	parts := [
+		"/version", "/stage", "/time", "/hold", "/reviewer", "/verdict", "/to", "/approvals", "/inputs",
+		"/model",
+	]
+	every part in parts {
 		every value in [[[1]], [""], {"x": 1}, null] {
 			decision := decide(set(part, value))
 			decision.outcome == "deny"
@@ -62,18 +70,23 @@ test_every_part_that_cannot_be_read_is_named if {
 		}
 		decide([{"op": "remove", "path": part}]).outcome == "deny"
 	}
+	every value in ["", null, 7, ["holds.decide"], {}] {
+		[reason.path | some reason in decide(set("/act", value)).reasons; reason.path == "/act"] == ["/act"]
+	}
+	decide([{"op": "remove", "path": "/act"}]).outcome == "deny"
 }
 
 test_what_is_no_object_is_denied if {
 	every value in [null, true, 1, "text", [], {}] {
 		decision := fixtures.asked("review", value, {}).decision
 		decision.outcome == "deny"
-		count(decision.reasons) == 8
+		count(decision.reasons) == 5
 	}
 }
 
 test_an_unsound_setting_denies if {
-	every value in [{}, {"roles": [], "approvals": 1}, {"roles": ["reviewer"], "approvals": 0}, {"roles": "reviewer", "approvals": 1}] {
+	changes := [{"roles": []}, {"approvals": 0}, {"roles": "reviewer"}, {"acts": []}, {"queues": []}]
+	every value in array.concat([{}], [object.union(fixtures.review, change) | some change in changes]) {
 		decision := fixtures.asked("review", good, {"review": value, "markets": markets}).decision
 		decision.outcome == "deny"
 		[reason.code | some reason in decision.reasons] == ["data.malformed"]
@@ -82,11 +95,13 @@ test_an_unsound_setting_denies if {
 
 test_each_rule_denies_by_its_code if {
 	cases := {
-		"review.role": set("/reviewer/roles", ["designer"]),
+		"review.escalation": array.concat(set("/verdict", "escalate"), set("/to", "nowhere")),
+		"review.queue": set("/hold/queue", "a/b"),
 		"review.requester": set("/reviewer/id", "designer@example.org"),
 		"review.twice": set("/approvals", ["reviewer@example.org"]),
 		"model.not_allowed": set("/model/components/vae", "d9"),
 		"adapter.not_allowed": set("/model/adapters", [fixtures.adapter]),
+		"inputs.not_allowed": set("/inputs", [fixtures.image]),
 		"market.unknown": set("/hold/markets", ["west", "atlantis"]),
 	}
 	every code, changes in cases {
@@ -95,7 +110,8 @@ test_each_rule_denies_by_its_code if {
 		decision.obligations == {}
 		codes(changes) == {code}
 	}
-	codes(set("/reviewer/roles", [])) == {"review.role"}
+	codes(set("/reviewer/roles", ["designer"])) == {"review.act", "review.role"}
+	codes(set("/reviewer/roles", [])) == {"review.act", "review.role"}
 	{reason.path | some reason in decide(cases["market.unknown"]).reasons} == {"/hold/markets/1"}
 }
 
@@ -194,10 +210,135 @@ test_neither_the_requester_nor_who_may_not_approve_may_reject if {
 }
 
 test_the_explanation_names_the_datum_and_the_decision_does_not if {
-	[reason.datum | some reason in explain(set("/reviewer/roles", []))] == ["/review/roles"]
+	[reason.datum | some reason in explain(set("/reviewer/roles", []))] == [
+		"/review/acts/holds.decide",
+		"/review/roles",
+	]
+	[reason.datum | some reason in explain(set("/hold/queue", "a/b"))] == ["/review/queues/a~1b"]
+	[reason.datum | some reason in explain(set("/hold/queue", "gone"))] == ["/review/queues"]
 	[reason.datum | some reason in explain(set("/reviewer/id", "designer@example.org"))] == [""]
 	[reason.datum | some reason in explain(set("/hold", []))] == [""]
 	every reason in decide(set("/reviewer/roles", [])).reasons {
 		object.keys(reason) == {"code", "message", "path"}
 	}
+}
+
+# What somebody with these roles may hear who wants to do this to a hold in this queue.
+asked_to(act, roles, queue) := {reason.code | some reason in decision.reasons} if {
+	changes := array.concat(set("/act", act), array.concat(set("/reviewer/roles", roles), set("/hold/queue", queue)))
+	decision := decide(array.concat(undecided, changes))
+	decision.obligations == {}
+	decision.outcome == {true: "allow", false: "deny"}[count(decision.reasons) == 0]
+}
+
+undecided := [{"op": "remove", "path": path} | some path in ["/verdict", "/to", "/approvals", "/inputs", "/model"]]
+
+test_each_act_is_for_the_roles_that_the_data_lists if {
+	every act in ["holds.read", "holds.view", "holds.lease", "holds.comment"] {
+		asked_to(act, ["reviewer"], "") == set()
+		asked_to(act, ["designer"], "") == {"review.act"}
+		asked_to(act, [], "") == {"review.act"}
+	}
+	asked_to("holds.comment", ["guest"], "") == set()
+	asked_to("works.write", ["reviewer"], "") == {"review.act"}
+	asked_to("files.verify", ["reviewer"], "") == {"review.act"}
+	asked_to("holds.destroy", ["reviewer"], "") == {"review.act"}
+}
+
+test_an_act_about_no_hold_needs_none if {
+	nothing_held := array.concat(undecided, [{"op": "remove", "path": "/hold"}])
+	decide(array.concat(nothing_held, set("/act", "holds.read"))).outcome == "allow"
+	ledger := array.concat(nothing_held, set("/act", "ledger.read"))
+	codes(ledger) == {"review.act"}
+	decide(array.concat(ledger, set("/reviewer/roles", ["auditor"]))).outcome == "allow"
+	every act in ["holds.view", "holds.lease", "holds.comment"] {
+		[reason.path | some reason in decide(array.concat(nothing_held, set("/act", act))).reasons] == ["/hold"]
+	}
+	every hold in [null, false, "hold-1", []] {
+		changes := array.concat(set("/act", "holds.read"), set("/hold", hold))
+		[reason.path | some reason in decide(array.concat(nothing_held, changes)).reasons] == ["/hold"]
+	}
+}
+
+test_a_hold_is_for_the_roles_of_its_queue if {
+	every act in ["holds.read", "holds.view", "holds.lease"] {
+		asked_to(act, ["reviewer"], "brand") == set()
+		asked_to(act, ["counsel"], "brand") == {"review.queue"}
+		asked_to(act, ["counsel", "reviewer"], "brand") == set()
+		asked_to(act, ["counsel"], "second") == set()
+		asked_to(act, ["counsel"], "a/b") == set()
+		asked_to(act, ["reviewer"], "a/b") == {"review.queue"}
+		asked_to(act, ["reviewer"], "gone") == {"review.queue"}
+		asked_to(act, ["designer"], "brand") == {"review.act", "review.queue"}
+	}
+}
+
+test_who_asked_for_it_may_read_and_comment_on_it_and_no_more if {
+	own := array.concat(undecided, set("/reviewer/id", "Designer@example.org"))
+	every act in ["holds.view", "holds.lease"] {
+		codes(array.concat(own, set("/act", act))) == {"review.requester"}
+	}
+	every act in ["holds.read", "holds.comment"] {
+		codes(array.concat(own, set("/act", act))) == set()
+	}
+}
+
+test_what_belongs_to_a_decision_stands_in_no_other_act if {
+	every part in ["verdict", "to", "approvals", "inputs", "model"] {
+		left := [{"op": "remove", "path": concat("", ["/", name])} |
+			some name in ["verdict", "to", "approvals", "inputs", "model"]
+			name != part
+		]
+		decision := decide(array.concat(left, set("/act", "holds.view")))
+		[[reason.code, reason.path] | some reason in decision.reasons] == [["input.malformed", concat("", ["/", part])]]
+		decision.outcome == "deny"
+	}
+}
+
+escalated(queue) := array.concat(set("/verdict", "escalate"), set("/to", queue))
+
+test_to_escalate_needs_another_known_queue_and_no_allowed_model if {
+	here := set("/hold/queue", "brand")
+	every changes in [[], set("/model/components/vae", "d9"), set("/inputs", [fixtures.image]), set("/hold/codes", ["work.review"])] {
+		asked := array.concat(array.concat(here, escalated("a/b")), changes)
+		decide(asked) == {"outcome": "allow", "reasons": [], "obligations": {}}
+	}
+	codes(array.concat(here, escalated("brand"))) == {"review.escalation"}
+	codes(array.concat(here, escalated("gone"))) == {"review.escalation"}
+	codes(array.concat(array.concat(here, escalated("general")), set("/reviewer/roles", ["counsel"]))) == {"review.queue"}
+	codes(array.concat(escalated("general"), set("/reviewer/id", "designer@example.org"))) == {"review.requester"}
+	codes(escalated("")) == {"input.malformed"}
+	every verdict in ["approve", "reject"] {
+		codes(array.concat(set("/verdict", verdict), set("/to", "general"))) == {"input.malformed"}
+	}
+}
+
+test_an_approval_asks_again_for_the_input_images if {
+	cases := [
+		{"image": fixtures.image, "answer": "allow", "outcome": "allow"},
+		{"image": fixtures.image, "answer": "review", "outcome": "allow"},
+		{"image": fixtures.image, "answer": "deny", "outcome": "deny"},
+		{"image": scored(400000), "answer": "allow", "outcome": "allow"},
+		{"image": scored(800000), "answer": "allow", "outcome": "deny"},
+	]
+	every case in cases {
+		changes := set("/inputs", [case.image])
+		allowing := {"allow_inputs": true, "input_manifests": {"none": case.answer, "untrusted": "deny"}}
+		decide_under(allowing, changes).outcome == case.outcome
+		decide_under(allowing, array.concat(changes, set("/verdict", "reject"))).outcome == "allow"
+	}
+}
+
+scored(score) := json.patch(fixtures.image, [{"op": "replace", "path": "/findings/0/score_millionths", "value": score}])
+
+test_a_licensed_purpose_of_what_is_held_counts_for_its_input_images if {
+	finding := object.union(fixtures.finding, {"work": "mural", "score_millionths": 500000})
+	image := object.union(fixtures.image, {"findings": [finding]})
+	works := {"mural": {"action": "deny", "purposes": ["marketing"]}}
+	decide_under({"allow_inputs": true, "works": works}, set("/inputs", [image])).outcome == "allow"
+	denied := decide_under({"allow_inputs": true, "works": works}, array.concat(
+		set("/inputs", [image]),
+		set("/hold/purpose", "research"),
+	))
+	"work.denied" in {reason.code | some reason in denied.reasons}
 }

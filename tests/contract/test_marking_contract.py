@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from governance.ports import Encoder, Fingerprinter, Labeller, Watermarker
+from governance.ports import Encoder, Fingerprinter, Labeller, MetadataWriter, Watermarker
 from governance.testing.marking import (
     EncoderContract,
     FakeEncoder,
@@ -9,6 +9,7 @@ from governance.testing.marking import (
     FingerprinterContract,
     LabellerContract,
 )
+from governance.testing.metadata import FakeMetadataWriter, MetadataWriterContract
 from governance.testing.watermark import FakeWatermarker, WatermarkerContract
 from governance.watermark import MarkKey
 from governance_adapters.marking.dwtdctsvd import DwtDctSvdWatermarker
@@ -16,6 +17,7 @@ from governance_adapters.marking.encoding import ImageEncoder
 from governance_adapters.marking.fingerprint import PdqFingerprinter
 from governance_adapters.marking.label import TextLabeller
 from governance_adapters.marking.tiled import TiledWatermarker
+from governance_adapters.marking.xmp import XmpWriter
 
 
 class TestFakeWatermarker(WatermarkerContract):
@@ -66,3 +68,19 @@ class TestFakeLabeller(LabellerContract):
 class TestTextLabeller(LabellerContract):
     def labeller(self) -> Labeller:
         return TextLabeller()
+
+
+class TestFakeMetadataWriter(MetadataWriterContract):
+    def writer(self) -> MetadataWriter:
+        return FakeMetadataWriter()
+
+    def encoder(self) -> Encoder:
+        return FakeEncoder(media_types=("image/png", "image/jpeg"))
+
+
+class TestXmpWriter(MetadataWriterContract):
+    def writer(self) -> MetadataWriter:
+        return XmpWriter()
+
+    def encoder(self) -> Encoder:
+        return ImageEncoder()

@@ -7,6 +7,7 @@ import re
 import shutil
 import struct
 import zlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,15 +19,34 @@ from PIL import Image
 from skimage import data as photographs
 
 from governance.assets import receipt_path
+from governance.canonical import commitment, digest
+from governance.entries import EntryKind
+from governance.errors import StorageError
+from governance.merkle import leaf_hash
+from governance_adapters.commands.demo_review import REVIEWERS
 from governance_adapters.marking.encoding import ImageEncoder
 from governance_adapters.marking.keys import KeyFolder
 from governance_adapters.marking.tiled import TiledWatermarker
+from governance_adapters.storage.ledger import SqliteLedger
+from governance_adapters.storage.quarantine import FileQuarantine
 from support.command import Shell
 from support.real import require
 
 WEIGHTS = Path("adapters/governance_adapters/reference/weights/model_index.json")
-QUESTIONS = ("manifest", "watermark", "attribution", "entry", "inclusion proof")
-IMAGES = 4
+QUESTIONS = ("manifest", "metadata", "watermark", "attribution", "entry", "inclusion proof")
+IMAGES = 5
+ENTRIES = {
+    "policy": 1,
+    "intent": IMAGES + 1,
+    "released": IMAGES,
+    "denied": 1,
+    "work": 1,
+    "held": 2,
+    "access": 3,
+    "viewed": 3,
+    "approved": 2,
+    "rejected": 1,
+}
 
 pytestmark = pytest.mark.filterwarnings("ignore::governance_adapters.marking.authority.InsecureKeyWarning")
 
@@ -43,6 +63,11 @@ class Demo:
     def root(self) -> Path:
         """The C2PA root that a stranger is given."""
         return self.shell.home / "keys" / "c2pa-roots.pem"
+
+    def ledger(self) -> SqliteLedger:
+        """Its ledger, for reading."""
+        keys = KeyFolder(self.shell.home / "keys")
+        return SqliteLedger.open_read_only(self.shell.home / "ledger.sqlite3", keys.log_public())
 
     def verified(self, content: bytes) -> tuple[int, dict[str, str], dict[str, str]]:
         """What `governance verify` makes of these bytes: exit code, statuses and details by question."""
@@ -105,16 +130,46 @@ def flipped(content: bytes, position: int) -> bytes:
     return bytes(changed)
 
 
-def test_releases_four_denies_one_and_verifies_everything(demo):
+def test_releases_five_denies_one_and_verifies_everything(demo):
     assert len(demo.told["released"]) == IMAGES
     assert [item["exit_code"] for item in demo.told["released"]] == [0] * IMAGES
     assert {check["status"] for item in demo.told["released"] for check in item["checks"]} == {"holds"}
     assert any(reason.startswith("prompt.blocked_term") for reason in demo.told["denied"])
     assert demo.told["problems"] == []
-    kinds = [item["kind"] for item in demo.shell("ledger", "list", "--json").succeeded().json]
-    assert (kinds.count("intent"), kinds.count("released"), kinds.count("denied")) == (IMAGES, IMAGES, 1)
-    assert len(kinds) == demo.told["entries"] == 1 + 2 * IMAGES + 1
+    kinds = Counter(item["kind"] for item in demo.shell("ledger", "list", "--json").succeeded().json)
+    assert dict(kinds) == ENTRIES
+    assert kinds.total() == demo.told["entries"]
     demo.shell("ledger", "verify").succeeded()
+
+
+def test_a_copy_of_a_registered_work_leaves_with_two_approvals_in_its_record(demo):
+    reviewed, ledger = demo.told["reviewed"], demo.ledger()
+    (released,) = [entry for _, entry in ledger.entries(kind=EntryKind.RELEASED) if "review" in entry.body]
+    assert (demo.shell.folder / reviewed["file"]).resolve() == demo.files[-1].resolve()
+    assert released.body["asset"]["digest"] == digest(demo.files[-1].read_bytes())
+    assert reviewed["findings"]
+    named = released.body["review"]["approvals"]
+    assert [one["commitment"] for one in reviewed["approvals"]] == [one["reviewer"] for one in named]
+    assert {one["reviewer"] for one in reviewed["approvals"]} == set(REVIEWERS)
+    for approval, told in zip(named, reviewed["approvals"], strict=True):
+        approved = ledger.entry(approval["entry"])
+        (name,) = [field for field in ledger.fields(approved.id) if field.name == "/reviewer/id"]
+        assert approved.kind is EntryKind.APPROVED
+        assert approval["leaf"] == leaf_hash(approved.leaf()).hex()
+        assert (name.value, commitment(name.name, name.value, name.salt)) == (told["reviewer"], told["commitment"])
+
+
+def test_the_other_copy_was_rejected_and_never_decrypts_again(demo):
+    assert demo.told["reviewed"]["rejected"] == "rejected"
+    ledger = demo.ledger()
+    (rejected,) = [entry for _, entry in ledger.entries(kind=EntryKind.REJECTED)]
+    hold = rejected.body["hold"]["id"]
+    quarantine = FileQuarantine(demo.shell.home / "quarantine", KeyFolder(demo.shell.home / "keys").quarantine())
+    assert hold in demo.told["reviewed"]["gone"]
+    assert quarantine.holds() == []
+    with pytest.raises(StorageError):
+        quarantine.open(hold)
+    assert not [entry for _, entry in ledger.entries(subject=rejected.subject, kind=EntryKind.RELEASED)]
 
 
 def test_says_the_same_to_people(demo, tmp_path):
@@ -123,7 +178,8 @@ def test_says_the_same_to_people(demo, tmp_path):
     assert sum(line.startswith("released ") for line in lines) == IMAGES
     assert sum(line.startswith("denied ") for line in lines) == 1
     assert [line.split()[0] for line in lines if "  holds  " in line].count("watermark") == IMAGES
-    assert "ledger 10 entries, verified" in lines
+    assert f"ledger {sum(ENTRIES.values())} entries, verified" in lines
+    assert sum(line.strip().startswith(REVIEWERS) for line in lines) == len(REVIEWERS)
     assert not (tmp_path / "nowhere").exists()
 
 

@@ -1,13 +1,8 @@
 from __future__ import annotations
 
-import http.server
 import io
 import os
-import shutil
 import socket
-import subprocess
-import threading
-from contextlib import contextmanager
 
 import encypher_c2pa
 import numpy as np
@@ -17,29 +12,16 @@ from PIL import Image
 from governance.errors import SigningError
 from governance.manifest import manifest_definition
 from governance.ports import ManifestState
-from governance.testing.certificates import TIME_STAMPING, FakeAuthority
+from governance.testing.certificates import FakeAuthority
 from governance.testing.manifest import example_statement
 from governance_adapters.marking.c2pa import C2paReader, C2paSigner
 from governance_adapters.marking.credentials import PemCredentials, TrustRoots
-from support.real import require
+from support.time_stamps import serving, time_stamp_authority
 
 os.environ["ENCYPHER_C2PA_TELEMETRY"] = "off"  # it would send failure codes home
 
 CLAIMS, STAMPS = FakeAuthority("Claim root"), FakeAuthority("Time-stamp root")
 DEFINITION = manifest_definition(example_statement())
-CONFIGURATION = """
-[tsa]
-default_tsa = here
-[here]
-serial = {folder}/serial
-signer_cert = {folder}/tsa.crt
-signer_key = {folder}/tsa.key
-certs = {folder}/root.crt
-signer_digest = sha256
-default_policy = 1.3.6.1.4.1.99999.1
-digests = sha256, sha384, sha512
-ess_cert_id_alg = sha256
-"""
 
 
 def png():
@@ -53,50 +35,9 @@ def signer(url, stamps=STAMPS.root):
     return C2paSigner(PemCredentials(issued.chain, issued.private_key), TrustRoots(CLAIMS.root, stamps), tsa_url=url)
 
 
-@contextmanager
-def serving(answer):
-    """An HTTP server on loopback whose POST replies are `answer(body)`: status and content."""
-
-    class Authority(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            status, content = answer(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(status)
-            self.send_header("Content-Type", "application/timestamp-reply")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *args):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Authority)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 @pytest.fixture
 def authority(tmp_path):
-    openssl = shutil.which("openssl")
-    require("openssl", openssl, "time-stamps were not tested")
-    issued = STAMPS.issue("Example time-stamps", usages=TIME_STAMPING)
-    for name, content in (("tsa.crt", issued.chain), ("tsa.key", issued.private_key), ("root.crt", STAMPS.root)):
-        (tmp_path / name).write_bytes(content)
-    (tmp_path / "serial").write_text("01\n")
-    (tmp_path / "tsa.cnf").write_text(CONFIGURATION.format(folder=tmp_path))
-
-    def reply(query):
-        (tmp_path / "query").write_bytes(query)
-        command = [openssl, "ts", "-reply", "-config", tmp_path / "tsa.cnf", "-queryfile", tmp_path / "query"]
-        made = subprocess.run(command, capture_output=True, check=False)
-        return (200, made.stdout) if made.returncode == 0 else (500, made.stderr)
-
-    with serving(reply) as url:
+    with time_stamp_authority(tmp_path, STAMPS) as url:
         yield url
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pytest
 
+from governance.facts import Act
 from governance_adapters.policy.bundle import Bundle, default_bundle_path
 from governance_adapters.policy.opa_command import OpaCommand
 from support.real import require
@@ -21,6 +22,7 @@ STRICT: Final[Mapping[str, Any]] = {
     "blocked_terms": {"a": {"category": "letter"}, "red seven": {"category": "digit", "markets": ["JP"]}},
     "budgets": {"images": 1, "steps": 1, "pixels": 1, "step_pixels": 1},
     "encoded_prompts": "deny",
+    "input_manifests": {"none": "deny", "untrusted": "deny"},
     "licences": {"BSD-3-Clause": {"purposes": ["art"]}},
     "limits": {"images": 1, "pixels": 1, "prompt_characters": 1, "step_pixels": 1, "steps": 1},
     "markets": {"JP": {"thresholds": {"faces": {"deny": 2, "review": 1}}, "approvals": 7, "visible_label": "AI (JP)"}},
@@ -31,7 +33,17 @@ STRICT: Final[Mapping[str, Any]] = {
     "protected_names": {"blurry": {"kind": "brand", "outcome": "deny"}},
     "purposes": {"art": {"roles": ["painter"]}},
     "required_detectors": ["faces", "similarity"],
-    "review": {"roles": ["curator"], "approvals": 4, "approvals_by_code": {"prompt.encoded": 9}},
+    "review": {
+        "roles": ["curator"],
+        "approvals": 4,
+        "approvals_by_code": {"prompt.encoded": 9},
+        "acts": {act: ["curator"] if act is Act.HOLDS_DECIDE else [] for act in Act},
+        "queues": {"art": {"roles": ["painter"]}},
+        "queue": "art",
+        "queue_by_code": {"finding.review": "art"},
+        "due_hours": 1,
+        "expire_hours": 1,
+    },
     "roles": {"painter": {"limits": {"steps": 1}, "budget": {"steps": 1}}, "curator": {}},
     "small_images": "label",
     "thresholds": {"faces": {"deny": 1, "review": 0}},
@@ -52,7 +64,15 @@ LENIENT: Final[Mapping[str, Any]] = {
     "opaque": {"callback": "review", "embedding": "review", "latents": "review", "other": "review"},
     "purposes": {"marketing": {"roles": ["designer", "researcher"]}, "war": {"roles": ["designer"]}},
     "required_detectors": ["similarity"],
-    "review": {"roles": ["designer"], "approvals": 1},
+    "review": {
+        "roles": ["designer"],
+        "approvals": 1,
+        "acts": {act: ["designer"] for act in Act},
+        "queues": {"general": {"roles": ["designer"]}},
+        "queue": "general",
+        "due_hours": 0,
+        "expire_hours": 0,
+    },
     "roles": {"designer": {"budget": {"images": 1}}, "editor": {}, "researcher": {}},
     "thresholds": {"nsfw": {"deny": 1_000_000, "review": 1_000_000}, "other": {"deny": 1, "review": 1}},
     "undisclosed": "review",

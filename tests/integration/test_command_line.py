@@ -28,7 +28,7 @@ from support.tiny import stable_diffusion
 
 PROMPT = "a red seven on a blue background"
 HIDDEN = "a red seven on a c.0.u.n.t.e.r.f.e.1.t b a n k n o t e"
-QUESTIONS = ["manifest", "watermark", "attribution", "entry", "inclusion proof"]
+QUESTIONS = ["manifest", "metadata", "watermark", "attribution", "entry", "inclusion proof"]
 
 pytestmark = pytest.mark.filterwarnings("ignore::governance_adapters.marking.authority.InsecureKeyWarning")
 
@@ -86,7 +86,7 @@ class TestInit:
         shell = fresh(tmp_path)
         first = shell("init", "--principal", "editor@example.org", "--role", "editor", "--json").succeeded()
         made = {Path(path).name for path in first.json["made"]}
-        assert made == {"policies", "keys", "ledger.sqlite3", "governance.toml"}
+        assert made == {"policies", "keys", "ledger.sqlite3", "works.sqlite3", "governance.toml"}
         before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
         again = shell("init").succeeded()
         assert "everything was there already" in again.out
@@ -419,7 +419,7 @@ class TestLedger:
 
 
 class TestDoctor:
-    PARTS = ("settings", "keys", "policy", "detectors", "watermark", "signer", "ledger", "vault")
+    PARTS = ("settings", "keys", "policy", "detectors", "watermark", "signer", "ledger", "works", "vault")
 
     def findings(self, shell):
         ran = shell("doctor", "--json")
@@ -459,8 +459,8 @@ class TestDoctor:
             (lose_key, {"keys", "watermark"}, "Restore"),
             (lose_certificate, {"keys", "signer"}, "governance keys"),
             (break_bundle, {"policy"}, "Mend the"),
-            (corrupt_ledger, {"ledger"}, "restore it from a backup"),
-            (lose_ledger, {"ledger"}, "governance init"),
+            (corrupt_ledger, {"ledger", "works"}, "restore it from a backup"),
+            (lose_ledger, {"ledger", "works"}, "governance init"),
             (block_vault, {"vault"}, "vault"),
         ],
     )

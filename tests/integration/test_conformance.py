@@ -35,7 +35,7 @@ PLANTED = {
         '{"max_steps": access.limit("steps")}',
         '{"max_steps": access.limit("steps") + 1}',
     ),
-    "an obligation dropped": ("review/review.rego", '{"approvals": _needed[0]}', "{}"),
+    "an obligation dropped": ("review/review.rego", '{"approvals": data.governance.reviewers.needed[0]}', "{}"),
     "a code renamed": ("lib/limits.rego", '"code": "limit.images"', '"code": "limit.pictures"'),
     "a path moved": ("release/release.rego", '"path": "/admission/outcome"', '"path": "/admission"'),
     "a rule that errors": (

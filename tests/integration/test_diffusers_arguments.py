@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from governance.entries import EntryKind
 from governance.errors import (
@@ -125,7 +124,6 @@ class TestArguments:
     @pytest.mark.parametrize(
         ("name", "value"),
         [
-            ("ip_adapter_image", Image.new("RGB", (8, 8))),
             ("cross_attention_kwargs", {"scale": 0.5}),
             ("timesteps", [10, 5]),
             ("output_type", "latent"),

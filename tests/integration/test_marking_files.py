@@ -1,4 +1,4 @@
-"""The encoder on real files, the label, and what is particular to dwtDctSvd."""
+"""The encoder on real files, and what is particular to dwtDctSvd."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -23,8 +24,9 @@ from governance.testing.examples import example_picture
 from governance.watermark import MarkKey
 from governance_adapters.marking.dwtdctsvd import ALGORITHM, DwtDctSvdWatermarker
 from governance_adapters.marking.encoding import ImageEncoder
-from governance_adapters.marking.label import TextLabeller
-from tests.integration.marking_pictures import jpeg, photographs, psnr
+from governance_adapters.marking.tiled import ALGORITHM as TILED
+from governance_adapters.marking.tiled import TiledWatermarker
+from tests.integration.marking_pictures import flat_art, jpeg, photographs, psnr
 
 ENCODER = ImageEncoder()
 KEY = MarkKey(b"a watermark key for these tests!")
@@ -130,33 +132,71 @@ def test_a_damaged_file_is_pixels_or_an_error_of_ours(data):
         assert ENCODER.decode(bytes(content)).dtype == np.uint8
 
 
-@pytest.mark.parametrize("level", [0, 128, 255])
-def test_the_label_has_full_contrast_on_every_ground(level):
-    pixels = np.full((256, 256, 3), level, np.uint8)
-    labelled = TextLabeller().label(pixels, "AI-generated image")
-    rows, columns = np.nonzero((labelled != level).any(axis=2))
-    assert rows.min() > 200, "it stands at the bottom"
-    corner = labelled[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-    assert (corner < 16).mean() > 0.3
-    assert (corner > 239).mean() > 0.02
+@settings(max_examples=30, deadline=None)
+@given(hnp.arrays(np.uint8, st.tuples(st.integers(1, 24), st.integers(1, 24), st.just(3))))
+def test_webp_keeps_every_value_too(pixels):
+    content = ENCODER.encode(pixels, "image/webp")
+    assert content[8:16] == b"WEBPVP8L"
+    assert np.array_equal(ENCODER.decode(content), pixels)
 
 
-def test_the_label_grows_with_the_picture_and_shrinks_for_its_text():
-    def height(side: int, text: str) -> int:
-        pixels = np.full((side, side, 3), 128, np.uint8)
-        return int((TextLabeller().label(pixels, text) != 128).any(axis=(1, 2)).sum())
-
-    assert height(1024, "AI") > 2 * height(256, "AI")
-    assert height(512, "AI-generated " * 5) < height(512, "AI-generated")
-    with pytest.raises(ImageTooSmallError):
-        TextLabeller().label(example_picture(256, 256), "AI-generated " * 5)
-    with pytest.raises(MarkError):
-        TextLabeller().label(example_picture(256, 256), "two\nlines")
+def test_jpeg_keeps_colours_at_full_resolution():
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2], stripes[:, 1::2] = (255, 0, 0), (0, 0, 255)
+    content = ENCODER.encode(stripes, "image/jpeg")
+    assert psnr(stripes, ENCODER.decode(content)) > 35
+    assert psnr(stripes, jpeg(95)(stripes)) < 20, "halved chroma loses them"
 
 
-def test_a_label_that_the_font_cannot_draw_is_refused_not_drawn_as_boxes() -> None:
-    with pytest.raises(MarkError, match="生"):
-        TextLabeller().label(example_picture(256, 256), "AI生成")
+@pytest.mark.parametrize("kind", ENCODER.media_types)
+def test_the_watermark_survives_every_format_at_its_weakest(kind):
+    marker = TiledWatermarker(KEY)
+    for number, pixels in enumerate([*photographs(512)[:6], *flat_art(512)[:6]]):
+        payload = KEY.payload(number, 64, TILED)
+        content = ENCODER.encode(marker.embed(pixels, payload, marker.strengths[0]), kind)
+        assert payload in marker.extract(ENCODER.decode(content)), number
+
+
+@pytest.mark.parametrize("kind", ENCODER.media_types)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (37, 5)])
+def test_odd_sizes_are_written_in_every_format(kind, shape):
+    pixels = np.full((*shape, 3), 200, np.uint8)
+    assert np.abs(ENCODER.decode(ENCODER.encode(pixels, kind)).astype(int) - 200).max() <= 2
+
+
+def test_a_side_that_webp_cannot_hold_is_refused():
+    with pytest.raises(MarkError, match="16383"):
+        ENCODER.encode(np.zeros((1, 20_000, 3), np.uint8), "image/webp")
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_colour_of_16_bits_keeps_its_high_bytes(channels):
+    deep = np.full((4, 4, channels), 0xFFFF, np.uint16)
+    deep[0, 0, :3] = (0x1234, 0x80FF, 0xFFFF)
+    content = cv2.imencode(".png", cv2.cvtColor(deep, cv2.COLOR_RGB2BGR if channels == 3 else cv2.COLOR_RGBA2BGRA))[1]
+    assert ENCODER.decode(content.tobytes())[0, 0].tolist() == [0x12, 0x80, 0xFF]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_an_animation_gives_its_first_frame(kind):
+    frames = [Image.new("RGB", (9, 9), colour) for colour in ((200, 0, 0), (0, 0, 200))]
+    content = saved(frames[0], kind, save_all=True, append_images=frames[1:], lossless=True)
+    assert Image.open(io.BytesIO(content)).n_frames == 2
+    assert ENCODER.decode(content)[4, 4].tolist() == [200, 0, 0]
+
+
+def test_cmyk_keeps_its_colours():
+    red = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
+    assert np.abs(ENCODER.decode(saved(red, "JPEG", quality=95))[4, 4].astype(int) - (255, 0, 0)).max() <= 3
+
+
+@pytest.mark.parametrize(
+    ("size", "kind"), [((20_000, 20_000), "PNG"), ((12_000, 12_000), "JPEG"), ((9_000, 8_000), "PNG")]
+)
+def test_pictures_beyond_the_limit_are_refused_by_their_size(size, kind):
+    content = saved(Image.new("1" if kind == "PNG" else "L", size), kind)
+    with pytest.raises(MarkError, match="exceeds 67108864 pixels"):
+        ENCODER.decode(content)
 
 
 def test_dwtdctsvd_survives_jpeg_on_photographs():

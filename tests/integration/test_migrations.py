@@ -17,11 +17,11 @@ from sqlmodel import SQLModel
 
 from governance.canonical import digest
 from governance.checkpoint import LogSigner, verify_receipt
-from governance.entries import Attempt, EntryKind, Recorded
+from governance.entries import Attempt, EntryKind, HoldState, Recorded
 from governance.errors import LedgerError, LedgerTooNewError
-from governance.testing.example_records import ALGORITHM, KEY_ID, intent_record
+from governance.testing.example_records import ALGORITHM, KEY_ID, hold_record, intent_record
 from governance.testing.ledger_budgets import DAY, spending_record
-from governance.types import Usage
+from governance.types import Stage, Usage
 from governance_adapters.storage import database
 from governance_adapters.storage.ledger import SqliteLedger
 from governance_adapters.storage.tables import METADATA, SCHEMA_REVISION
@@ -30,6 +30,8 @@ SIGNER = LogSigner.generate("log.example.org/test")
 OLD_SIGNER = LogSigner("log.example.org/test", Ed25519PrivateKey.from_private_bytes(b"s" * 32))
 OLD_LEDGER = Path(__file__).resolve().parents[1] / "fixtures" / "ledger_0001.sql"
 """What the program of schema 0001 wrote: a released generation of "ann", and an intent whose process vanished."""
+UNHELD_LEDGER = OLD_LEDGER.with_name("ledger_0002.sql")
+"""What the program of schema 0002 wrote: a release, a held draft in quarantine, and a request held at admission."""
 
 
 @pytest.fixture
@@ -142,3 +144,40 @@ def test_a_ledger_of_the_first_schema_can_be_audited_as_it_is(old_path):
     with SqliteLedger.open(old_path, OLD_SIGNER) as ledger, SqliteLedger.open_read_only(old_path) as reader:
         ledger.append(spending_record())
         assert reader.usage("ann", DAY).images == 1
+
+
+@pytest.fixture
+def unheld_path(tmp_path):
+    path = tmp_path / "unheld.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(UNHELD_LEDGER.read_text())
+    return path
+
+
+def test_a_draft_that_was_held_before_there_were_holds_is_open(unheld_path):
+    assert revision_of(unheld_path) == "0002"
+    with SqliteLedger.open(unheld_path, OLD_SIGNER) as ledger:
+        assert revision_of(unheld_path) == SCHEMA_REVISION
+        held = next(entry for _, entry in ledger.entries(kind=EntryKind.HELD) if entry.body.get("hold"))
+        (record,) = ledger.holds()
+        assert (record.id, record.entry_id, record.subject) == (held.body["hold"]["id"], held.id, held.subject)
+        assert (record.state, record.stage, record.item) == (HoldState.OPEN, Stage.RELEASE, 0)
+        assert (record.queue, record.opened, record.due, record.expires) == ("", held.time, "", "")
+        assert list(ledger.verify()) == []
+        ledger.append(hold_record(EntryKind.REJECTED, record, HoldState.REJECTED))
+        assert ledger.holds(state=HoldState.OPEN) == []
+        assert list(ledger.verify()) == []
+    engine = create_engine(f"sqlite:///{unheld_path}")
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    engine.dispose()
+
+
+def test_a_ledger_without_holds_can_be_audited_as_it_is(unheld_path):
+    before = unheld_path.read_bytes()
+    with SqliteLedger.open_read_only(unheld_path, OLD_SIGNER.key) as reader:
+        assert list(reader.verify()) == []
+        assert reader.holds() == ()
+        assert reader.hold("any") is None
+        assert reader.approved_hold(digest(b"facts")) is None
+    assert unheld_path.read_bytes() == before

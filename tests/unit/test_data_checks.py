@@ -65,7 +65,8 @@ def test_a_term_that_could_never_match_is_refused_by_name(
         (lambda data: data.update(purposes={}), "/purposes"),
         (lambda data: data["purposes"]["design"].update(roles=["stranger"]), "stranger"),
         (lambda data: data["thresholds"]["nsfw"].update(review=900_000), "review lies above deny"),
-        (lambda data: data["thresholds"]["nsfw"].update(deny=1_000_001), "/thresholds/nsfw/deny"),
+        (lambda data: data["thresholds"]["nsfw"].update(deny=1_000_002), "/thresholds/nsfw/deny"),
+        (lambda data: data["thresholds"]["copy"].pop("deny"), "/thresholds/copy"),
         (lambda data: data["obligations"].update(dance=True), "/obligations"),
         (lambda data: data["obligations"].update(retain_days=0.5), "float"),
         (lambda data: data.update(normaliser="0"), "normaliser 0"),
@@ -82,6 +83,28 @@ def test_a_term_that_could_never_match_is_refused_by_name(
         (lambda data: data["review"].update(roles=["stranger"]), "review names unknown roles: stranger"),
         (lambda data: data["review"].update(approvals=0), "/review/approvals"),
         (lambda data: data["review"].update(approvals_by_code={"work.reviewed": 2}), "work.reviewed"),
+        (lambda data: data["review"].update(queue_by_code={"work.reviewed": "brand"}), "queue_by_code.*work.reviewed"),
+        (lambda data: data["review"].update(queue="press"), "review names unknown review.queues: press"),
+        (
+            lambda data: data["review"].update(queue_by_code={"work.review": "press"}),
+            "review names unknown review.queues: press",
+        ),
+        (
+            lambda data: data["review"]["queues"]["legal"].update(roles=["stranger"]),
+            "review.queues.legal names unknown roles: stranger",
+        ),
+        (
+            lambda data: data["review"]["acts"].update({"works.write": ["stranger"]}),
+            "review.acts.works.write names unknown roles: stranger",
+        ),
+        (lambda data: data["review"]["acts"].pop("works.write"), "/review/acts"),
+        (lambda data: data["review"]["acts"].update({"works.burn": []}), "/review/acts"),
+        (lambda data: data["review"].update(queues={}), "/review/queues"),
+        (lambda data: data["review"].update(due_hours=169), "due after 169 hours"),
+        (lambda data: data["review"].update(expire_hours=87_841), "/review/expire_hours"),
+        (lambda data: data["input_manifests"].update(none="note"), "/input_manifests/none"),
+        (lambda data: data["obligations"].update(label_position="middle"), "/obligations/label_position"),
+        (lambda data: data["markets"]["EU"].update(label_language="en_GB"), "/markets/EU/label_language"),
         (
             lambda data: data["blocked_terms"].update(passport={"category": "x", "markets": ["Atlantis"]}),
             "blocked_terms.passport names unknown markets: Atlantis",
@@ -108,6 +131,12 @@ def test_unsound_data_is_refused(root: Path, change: Callable[[dict[str, Any]], 
     with pytest.raises(PolicyError, match=says) as caught:
         Bundle.load(root)
     assert caught.value.remedy
+
+
+def test_what_never_counts_or_never_ends_can_be_said(root: Path) -> None:
+    edit(root, lambda data: data["thresholds"]["nsfw"].update(deny=1_000_001, review=1_000_001))
+    edit(root, lambda data: data["review"].update(expire_hours=0, due_hours=1000))
+    assert Bundle.load(root).data["thresholds"]["nsfw"] == {"deny": 1_000_001, "review": 1_000_001}
 
 
 def test_a_schema_that_asks_for_too_little_is_refused(root: Path) -> None:

@@ -155,8 +155,11 @@ def test_every_obligation_is_documented():
     known = {field.name for field in fields(Obligations)}
     assert names(section(REFERENCE, "Obligations")) == known
     schema = json.loads((POLICIES / "schemas" / "data.schema.json").read_text())
-    # The day's budget follows from data.budgets and the principal's roles; nobody writes it as an obligation.
-    assert set(schema["properties"]["obligations"]["properties"]) == known - {"day_budget"}
+    # The day's budget follows from data.budgets and the principal's roles, and what becomes of a hold from data.review;
+    # nobody writes these as obligations.
+    assert set(schema["properties"]["obligations"]["properties"]) == known - {
+        "day_budget", "queue", "due_hours", "expire_hours"
+    }  # fmt: skip
     role = schema["properties"]["roles"]["additionalProperties"]["properties"]
     assert role["limits"]["properties"] == schema["properties"]["limits"]["properties"]
     assert role["budget"]["properties"] == schema["properties"]["budgets"]["properties"]

@@ -32,6 +32,7 @@ from governance.errors import (
     StorageError,
 )
 from governance.governor import Governor, refuse_to_open
+from governance.held import HeldDraft
 from governance.merkle import leaf_hash
 from governance.ports import ManifestReport, ManifestState
 from governance.recovery import recover
@@ -230,7 +231,7 @@ class TestWithheld:
         hold = last(parts, EntryKind.HELD).body["hold"]
         content = parts.quarantine.open(hold["id"])
         assert digest(content) == hold["digest"]
-        assert (parts.encoder.decode(content) == example_picture(64, 64, 5)).all()
+        assert (parts.encoder.decode(HeldDraft.unpack(content).content) == example_picture(64, 64, 5)).all()
 
     def test_a_hold_that_cannot_be_recorded_is_not_kept(self):
         base = fake_parts(policy=answering(Stage.RELEASE, Outcome.REVIEW, DENIAL))
@@ -273,7 +274,7 @@ class TestObligations:
         self.refused(ObligationError, "unmarked", watermark=False)
 
     def test_disclosure_is_refused_rather_than_forgotten(self):
-        self.refused(ObligationError, "disclose", disclose=["prompt"])
+        self.refused(ObligationError, "disclose purpose", disclose=["prompt", "purpose"])
 
     def test_a_format_that_cannot_be_written_is_refused(self):
         self.refused(ObligationError, "image/tiff", output_formats=["image/tiff"])

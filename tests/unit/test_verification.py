@@ -1,4 +1,4 @@
-"""The verifier with fakes: every answer to each of its five questions, and what they add up to."""
+"""The verifier with fakes: every answer to each of its six questions, and what they add up to."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from governance.types import Outcome, Stage
 from governance.verification import Check, MarkReader, Status, Verification, Verifier
 from governance.watermark import MarkKey
 
-QUESTIONS = ("manifest", "watermark", "attribution", "entry", "inclusion proof")
+QUESTIONS = ("manifest", "metadata", "watermark", "attribution", "entry", "inclusion proof")
 HOLDS, FAILS, NOT_CHECKED, UNCHECKED = Status.HOLDS, Status.FAILS, Status.NOT_CHECKED, Status.UNCHECKED
 
 
@@ -48,6 +48,19 @@ class Reader:
         return self.answer
 
 
+class Remembering:
+    """A ledger that knows one entry for every file."""
+
+    def __init__(self, ledger, entry):
+        self._ledger, self._entry = ledger, entry
+
+    def __getattr__(self, name):
+        return getattr(self._ledger, name)
+
+    def find_asset(self, asset_digest):
+        return self._entry
+
+
 class Blind(FakeWatermarker):
     """Extracts nothing but errors."""
 
@@ -61,9 +74,9 @@ def marks_of(parts, **changes):
 
 def verifier(parts, **changes):
     """Everything the installation knows; `changes` replace arguments of the verifier."""
-    given = {"reader": parts.signer, "log_key": parts.log_key, "ledger": parts.ledger, "marks": marks_of(parts)}
-    given |= changes
-    return Verifier(given["reader"], given["log_key"], ledger=given["ledger"], marks=given["marks"])
+    given = {"ledger": parts.ledger, "marks": marks_of(parts), "metadata": parts.metadata}
+    reader, log_key = changes.pop("reader", parts.signer), changes.pop("log_key", parts.log_key)
+    return Verifier(reader, log_key, **(given | changes))
 
 
 def outsider(parts, **changes):
@@ -78,8 +91,9 @@ def released(parts=None, **request) -> tuple[object, Asset]:
 
 
 def statuses(verification):
+    """Of every line but that of the metadata, which has tests of its own."""
     assert tuple(check.name for check in verification.checks) == QUESTIONS
-    return tuple(check.status for check in verification.checks)
+    return tuple(check.status for check in verification.checks if check.name != "metadata")
 
 
 def detail(verification, name):
@@ -312,7 +326,7 @@ class TestEntryAndProof:
         parts, asset = released()
         parts.ledger.errors[method] = LedgerError("It is locked.", remedy="Unlock it.")
         verification = verifier(parts).verify(asset.content)
-        found = dict(zip(QUESTIONS, statuses(verification), strict=True))
+        found = {check.name: check.status for check in verification.checks}
         assert (
             found
             == {
@@ -388,6 +402,62 @@ class TestEntryAndProof:
             changed[position] ^= 1
             assert verifier(parts).verify(bytes(changed)).exit_code == 1, position
             assert outsider(parts).verify(bytes(changed), asset.receipt).exit_code == 1, position
+
+
+class TestMetadata:
+    def line(self, verification):
+        return next((check.status, check.detail) for check in verification.checks if check.name == "metadata")
+
+    def rewritten(self, parts, asset, **properties):
+        """The file with other properties; its manifest, in a trailer, is lost with them."""
+        unsigned = asset.content.partition(b"FAKE-MANIFEST")[0]
+        return parts.metadata.write(
+            unsigned, "image/png", {name.replace("_", ":"): v for name, v in properties.items()}
+        )
+
+    def test_they_hold_as_the_record_says(self):
+        parts, asset = released()
+        status, detail = self.line(verifier(parts).verify(asset.content))
+        assert (status, asset.receipt.entry.id in detail) == (HOLDS, True)
+
+    def test_an_outsider_compares_with_the_manifest_and_the_receipt(self):
+        parts, asset = released()
+        assert self.line(outsider(parts).verify(asset.content)) == (HOLDS, "12 properties, as the manifest says")
+        assert self.line(outsider(parts).verify(asset.content, asset.receipt))[0] is HOLDS
+
+    def test_what_the_record_does_not_say_fails_and_is_named(self):
+        parts, asset = released()
+        status, detail = self.line(verifier(parts).verify(self.rewritten(parts, asset, dc_publisher="Somebody else")))
+        assert (status, detail) == (FAILS, "dc:publisher: not as the record says")
+
+    def test_what_nothing_confirms_fails(self):
+        parts, asset = released()
+        status, detail = self.line(outsider(parts).verify(self.rewritten(parts, asset)))
+        assert status is FAILS
+        assert "neither a record nor a trusted manifest" in detail
+
+    def test_those_of_another_asset_fail(self):
+        parts, asset = released()
+        report = parts.signer.read(asset.content)
+        other = replace(report, provenance={**report.provenance, "asset": "another"})
+        assert self.line(outsider(parts, reader=Reader(other)).verify(asset.content))[0] is FAILS
+
+    def test_a_file_without_any(self):
+        parts, asset = released()
+        bare = parts.encoder.encode(parts.encoder.decode(asset.content), "image/png")
+        status, detail = self.line(verifier(parts).verify(bare))
+        assert (status, "alone proves nothing" in detail) == (FAILS, True)
+
+    def test_a_record_of_a_time_before_metadata(self):
+        parts, asset = released()
+        entry = asset.receipt.entry
+        old = replace(entry, body={name: value for name, value in entry.body.items() if name != "metadata"})
+        remembering = verifier(parts, ledger=Remembering(parts.ledger, old))
+        assert self.line(remembering.verify(asset.content))[0] is NOT_CHECKED
+
+    def test_what_cannot_be_read_was_not_checked(self):
+        parts, _ = released()
+        assert self.line(verifier(parts).verify(b"text"))[0] is UNCHECKED
 
 
 def checks(*found):

@@ -1,9 +1,9 @@
-"""`governance demo`: four images released, one prompt denied, every file verified, the ledger checked."""
+"""`governance demo`: images released, denied, held, approved and rejected; every file verified, the ledger checked."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -14,7 +14,10 @@ from governance_adapters.commands.output import JsonFlag, err, out, print_json, 
 from governance_adapters.commands.setup import INSECURE_NOTICE
 from governance_adapters.installation import initialise
 from governance_adapters.settings import Settings
-from governance_adapters.wiring import govern, open_ledger, open_verifier
+from governance_adapters.wiring import govern, open_governor, open_ledger, open_verifier
+
+if TYPE_CHECKING:
+    from governance_adapters.commands.demo_review import Decided
 
 PROMPTS = (
     "a red seven on a blue background",
@@ -22,6 +25,7 @@ PROMPTS = (
     "a green zero on a yellow background",
     "a purple five on a white background",
 )
+SEED = 7
 HIDDEN = "a red seven on a c.0.u.n.t.e.r.f.e.1.t b a n k n o t e"
 
 
@@ -30,31 +34,50 @@ def demo(
     steps: Annotated[int, typer.Option(help="Denoising steps.")] = 20,
     as_json: JsonFlag = False,
 ) -> None:
-    """Run the whole line with the reference model: four images, one denial, verification, the ledger."""
+    """Run the whole line with the reference model: four images released, a prompt denied, two copies held and decided on.
+
+    Everything is real: the decisions of the reviewers go through the review API, on this machine's loopback address.
+    """
+    from governance_adapters.commands.demo_review import decide_on_copies  # needs the extra `web`
+
     settings = Settings.load(home=folder.absolute() / "installation")
     initialise(settings)
     err.print(INSECURE_NOTICE, style="yellow", markup=False)
     with err.status("loading the reference model"):
+        governor = open_governor(settings)
         pipe = govern(
             open_model(None, "float32"),
             principal="designer@example.org",
             roles=("designer",),
             purpose="marketing",
             settings=settings,
+            governor=governor,
         )
+
+    def ask(prompt: str) -> GovernedItem:
+        from torch import Generator
+
+        call = pipe(prompt, num_inference_steps=steps, generator=Generator().manual_seed(SEED))
+        return cast("GovernedItem", call.items[0])
+
     files = []
     for prompt in PROMPTS:
         with err.status(prompt):
-            item = pipe(prompt, num_inference_steps=steps).items[0]
-        files.append((prompt, _saved(item, folder / f"{prompt.replace(' ', '-')}.png")))
+            files.append((prompt, _saved(ask(prompt), folder / f"{prompt.replace(' ', '-')}.png")))
     denied = _denied(pipe, steps)
+    with err.status("two copies of a registered work"):
+        decided = decide_on_copies(settings, governor, lambda: ask(PROMPTS[0]), files[0][1], folder)
+    files.append((f"{PROMPTS[0]}, again", decided.approved))
     verifications = [(prompt, file, open_verifier(settings).verify(file.read_bytes())) for prompt, file in files]
     problems = list(open_ledger(settings).verify())
     entries = len(open_ledger(settings).entries(limit=1000))
 
     if as_json:
         released = [{"prompt": p, "file": str(f), **v.as_json()} for p, f, v in verifications]
-        print_json({"released": released, "denied": denied, "entries": entries, "problems": problems})
+        reviewed = decided.as_json()
+        print_json(
+            {"released": released, "denied": denied, "reviewed": reviewed, "entries": entries, "problems": problems}
+        )
     else:
         for prompt, file, verification in verifications:
             out.print(f'\n[bold green]released[/] "{prompt}" -> {file}')
@@ -62,6 +85,7 @@ def demo(
         out.print(f'\n[bold red]denied[/] "{HIDDEN}"')
         for reason in denied:
             out.print(f"  {reason}", markup=False)
+        _print_reviewed(decided)
         state = f"{len(problems)} problems: {problems}" if problems else "verified"
         out.print(f"\n[bold]ledger[/] {entries} entries, {state}")
         out.print(f"\nThe installation of this demo is in {settings.home}. To look at its ledger:", markup=False)
@@ -73,6 +97,17 @@ def demo(
 def _saved(item: GovernedItem, file: Path) -> Path:
     assert item.asset is not None  # a call that released nothing raises
     return item.asset.save(file, receipt=True)
+
+
+def _print_reviewed(decided: Decided) -> None:
+    out.print(f'\n[bold yellow]held[/] "{PROMPTS[0]}", again, twice: like the registered work {decided.work.id}')
+    for finding in decided.findings:
+        out.print(f"  {finding}", markup=False)
+    out.print(f"[bold green]approved[/] by two people, through the review API -> {decided.approved}")
+    for reviewer, commitment in decided.approvals:
+        out.print(f"  {reviewer}, in the record as {commitment}", markup=False)
+    out.print(f"[bold red]{decided.rejected}[/] by one")
+    out.print(f"  {decided.gone}", markup=False)
 
 
 def _denied(pipe: Any, steps: int) -> list[str]:

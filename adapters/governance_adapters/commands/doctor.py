@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -13,11 +14,14 @@ import typer
 from rich.text import Text
 
 from governance.canonical import Digest
-from governance.errors import GovernanceError, PolicyError
+from governance.errors import GovernanceError, LedgerError, PolicyError, WorkError
 from governance.in_force import last_recorded, revision_of
+from governance.inspection import inspect
 from governance.types import Stage
+from governance.work_records import disagreements
 from governance_adapters.commands.generate import open_model
 from governance_adapters.commands.output import JsonFlag, out, print_json
+from governance_adapters.detection import close_detectors, open_detectors
 from governance_adapters.engines import engine_maker
 from governance_adapters.installation import INIT_REMEDY, existing
 from governance_adapters.marking.c2pa import C2paSigner
@@ -28,10 +32,10 @@ from governance_adapters.policy.regorus import RegorusEngine
 from governance_adapters.settings import Settings
 from governance_adapters.storage.vault import FsspecVault
 from governance_adapters.wiring import (
-    open_detectors,
     open_ledger,
     open_signer,
     open_watermarker,
+    open_works_reader,
 )
 
 SAMPLE_SIDE = 512
@@ -48,7 +52,7 @@ class Finding:
 
 
 def doctor(as_json: JsonFlag = False) -> None:
-    """Try every part - settings, keys, policy, detectors, watermark, signer, ledger, vault, model - and say how to mend it."""
+    """Try every part - settings, keys, policy, detectors, watermark, signer, ledger, works, vault, model - and say how to mend it."""
     findings = examine()
     if as_json:
         print_json([{"part": f.part, "sound": f.sound, "detail": f.detail} for f in findings])
@@ -72,6 +76,7 @@ def examine() -> list[Finding]:
         "watermark": _watermark,
         "signer": _signer,
         "ledger": _ledger,
+        "works": _works,
         "vault": _vault,
         "model": _model,
     }
@@ -131,11 +136,16 @@ def _recorded_bundle(settings: Settings) -> tuple[Digest, str] | None:
 
 
 def _detectors(settings: Settings) -> str:
-    grey = np.full((SAMPLE_SIDE, SAMPLE_SIDE, 3), 128, np.uint8)
-    scores = [f"{d.name} scored {len(d.detect([grey])[0])} labels" for d in open_detectors(settings)]
-    if not scores:
+    if not settings.detectors:
         raise GovernanceError("No detector is configured.", remedy="Set `detectors`, for instance to ['nsfw'].")
-    return ", ".join(scores)
+    grey = np.full((SAMPLE_SIDE, SAMPLE_SIDE, 3), 128, np.uint8)
+    opened = open_detectors(settings)
+    try:
+        (findings,) = inspect(opened, [grey], settings.detector_seconds)
+    finally:
+        close_detectors(opened)
+    labels = Counter(finding.detector for finding in findings)
+    return ", ".join(f"{d.name} scored {labels[d.name]} labels (digest {d.digest})" for d in opened)
 
 
 def _watermark(settings: Settings) -> str:
@@ -171,6 +181,26 @@ def _ledger(settings: Settings) -> str:
             f"{len(problems)} problems, first: {problems[0]}.", remedy="Run `governance ledger verify`."
         )
     return "verified"
+
+
+def _works(settings: Settings) -> str:
+    """Whether the register of works says what the ledger's entries say."""
+    register = open_works_reader(settings)
+    try:
+        count, problems = register.count(), list(disagreements(register, open_ledger(settings)))
+    except LedgerError as error:
+        raise WorkError(
+            f"The register of works cannot be compared with the ledger: {error}",
+            remedy="Mend the ledger, or restore it from a backup.",
+        ) from error
+    if problems:
+        raise WorkError(
+            f"The register of works and the ledger disagree on {len(problems)} works: {problems[0]}.",
+            remedy="Restore the register from its backup, or find out who changed it behind the ledger's back.",
+        )
+    waiting = len(register.unsettled())
+    said = f", {waiting} being changed: the next change settles what was interrupted" if waiting else ""
+    return f"{count} works, as the ledger says{said}"
 
 
 def _vault(settings: Settings) -> str:

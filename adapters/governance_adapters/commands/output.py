@@ -12,11 +12,16 @@ from rich.text import Text
 
 from governance.canonical import Json
 from governance.errors import GovernanceError
+from governance.ports import IngredientReport, ManifestState
+from governance.profile_fields import FieldState
+from governance.profiles import ProfileReport
 from governance.verification import Status, Verification
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
 
 STYLES = {Status.HOLDS: "green", Status.FAILS: "red", Status.NOT_CHECKED: "dim", Status.UNCHECKED: "yellow"}
+
+FIELD_STYLES = {FieldState.THERE: "green", FieldState.MISSING: "red", FieldState.WRONG: "red"}
 
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -58,9 +63,35 @@ def print_fields(fields: Mapping[str, str]) -> None:
         out.print(Text(f"{name:<{width}}  ", style="bold").append(Text(value, style="not bold")))
 
 
+def print_profile(report: ProfileReport) -> None:
+    """One line per field, with its clause."""
+    verdict = "every required field is there" if report.holds else "not every required field is there"
+    out.print(
+        Text(f"  {report.rule}: ", style="bold").append(f"{verdict} (fields, not legal advice)", style="not bold")
+    )
+    for field in report.fields:
+        name = field.name if field.required else f"{field.name} (optional)"
+        line = Text(f"    {name:<34}", style="bold")
+        line.append(f"{field.state.value:<9}", style=FIELD_STYLES[field.state])
+        out.print(line.append(f"{field.clause}: {field.detail}", style="not bold"))
+
+
 def print_verification(verification: Verification) -> None:
-    """One line per question."""
+    """One line per question, and one that says what pictures it was made from, if from any."""
     for check in verification.checks:
         line = Text(f"  {check.name:<16}", style="bold")
         line.append(f"{check.status.value:<16}", style=STYLES[check.status])
         out.print(line.append(check.detail, style="not bold"))
+    if verification.made_from:
+        words = "; ".join(_made_from(ingredient) for ingredient in verification.made_from)
+        out.print(Text("  made from       ", style="bold").append(words, style="not bold"))
+
+
+def _made_from(ingredient: IngredientReport) -> str:
+    """One picture that a file was made from, in words. What it is called is whoever signed the manifest's choice."""
+    how = "was edited" if ingredient.relationship == "parentOf" else "went in"
+    manifest = {
+        ManifestState.MISSING: "no manifest",
+        ManifestState.INVALID: "a manifest that did not hold",
+    }.get(ingredient.state, f"a manifest, {ingredient.state.value} when it was signed: {one_line(ingredient.label)}")
+    return f"{one_line(ingredient.title)} {how} ({manifest})"

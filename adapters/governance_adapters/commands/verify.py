@@ -14,8 +14,17 @@ from governance.canonical import Digest, Json, digest
 from governance.checkpoint import LogKey
 from governance.entries import Receipt
 from governance.errors import ConfigurationError, GovernanceError, ProofError, StorageError
+from governance.profiles import check_profile, judge_profile
 from governance.verification import Verifier
-from governance_adapters.commands.output import JsonFlag, err, error_json, out, print_json, print_verification
+from governance_adapters.commands.output import (
+    JsonFlag,
+    err,
+    error_json,
+    out,
+    print_json,
+    print_profile,
+    print_verification,
+)
 from governance_adapters.marking.keys import KeyFolder
 from governance_adapters.settings import TOML_FILE, Settings
 from governance_adapters.wiring import open_verifier, outside_verifier, trust_root_path
@@ -71,17 +80,22 @@ def verify(
     log_key: Annotated[
         str | None, typer.Option(help="The log's public key (text or file): verify as a stranger, with --root.")
     ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Also list the fields of a rule: eu-ai-act-50, us-ca-sb942 or cn-gb45438.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say line by line whether manifest, watermark, attribution, entry and inclusion proof of FILE hold.
+    """Say line by line whether manifest, metadata, watermark, attribution, entry and inclusion proof of FILE hold.
 
     The last line says by which installation or keys it was judged. Exit code 0: all hold. 1: something fails. 2:
-    something could not be checked.
+    something could not be checked. With --profile, 0: every required field of the rule is there; 1: not.
     """
     try:
+        check_profile(profile)
         verifier, authority = _verifier(root, log_key)
         content = read_file(file)
         verification = verifier.verify(content, _receipt(file, receipt))
+        report = None if profile is None else judge_profile(profile, verification, content)
     except ProofError as error:
         err.print(f"{file}: {error}", markup=False, style="red")
         raise _ended(file, error, 1, as_json) from error
@@ -89,12 +103,15 @@ def verify(
         err.print(f"could not check {file}: {error}", markup=False, style="yellow")
         raise _ended(file, error, CANNOT_CHECK, as_json) from error
     if as_json:
-        print_json({"file": str(file), **verification.as_json(), "judged_by": authority.as_json()})
+        judged = {} if report is None else {"profile": report.as_json()}
+        print_json({"file": str(file), **verification.as_json(), **judged, "judged_by": authority.as_json()})
     else:
         out.print(str(file), markup=False, style="bold")
         print_verification(verification)
+        if report is not None:
+            print_profile(report)
         authority.print()
-    raise typer.Exit(verification.exit_code)
+    raise typer.Exit(verification.exit_code if report is None else int(not report.holds))
 
 
 def read_file(path: Path) -> bytes:

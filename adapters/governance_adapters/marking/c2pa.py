@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any
 
@@ -18,10 +19,10 @@ import c2pa
 from governance.canonical import Json, canonical_bytes
 from governance.errors import CanonicalError, SigningError
 from governance.manifest import provenance_of
-from governance.ports import ManifestReport, ManifestState, SignedContent
+from governance.ports import IngredientFile, ManifestReport, ManifestState, SignedContent
 from governance_adapters.marking.authority import warn_insecure
 from governance_adapters.marking.certificates import TrustRoots, check_validity, is_insecure, utc_clock
-from governance_adapters.marking.credentials import Credentials, SigningIdentity
+from governance_adapters.marking.credentials import Credentials
 from governance_adapters.marking.reports import (
     GENERAL_ERROR,
     INACCESSIBLE,
@@ -29,6 +30,7 @@ from governance_adapters.marking.reports import (
     manifest_report,
     media_type_of,
 )
+from governance_adapters.marking.signing_call import SigningCall
 
 
 class C2paReader:
@@ -126,19 +128,48 @@ class C2paSigner:
         """See C2paReader.read."""
         return self._reader.read(content)
 
-    def sign(self, content: bytes, media_type: str, manifest: Mapping[str, Json]) -> SignedContent:
+    def sign(
+        self,
+        content: bytes,
+        media_type: str,
+        manifest: Mapping[str, Json],
+        ingredients: Sequence[IngredientFile] = (),
+    ) -> SignedContent:
         """Sign `manifest` into `content`, an unsigned PNG, JPEG or WebP file, and read it back.
+
+        The manifest store of each ingredient goes on as it is. Of a file without one nothing is read: c2pa-rs would copy
+        its XMP identifiers and addresses into the manifest, for everybody to see.
 
         Raises:
             SigningError: the certificate is not valid now, the key or the time-stamp authority failed, the file is not
-                an unsigned image of `media_type`, or the result does not read back as Trusted with the same assertion.
+                an unsigned image of `media_type`, an ingredient is no file of its media type or its manifest is invalid,
+                or the result does not read back as Trusted with the same assertion and all its ingredients.
         """
         check_validity(self._path, self._clock())
         self._check_unsigned(content, media_type)
-        signed = self._sign(content, media_type, manifest)
+        found = [(file, self._ingredient_label(file)) for file in ingredients]
+        definition = {
+            **manifest,
+            "ingredients": [*_listed(manifest), *(f.ingredient for f, label in found if not label)],
+        }
+        signed = self._sign(content, media_type, definition, [file for file, label in found if label])
         report = self.read(signed)
-        self._check(report, manifest)
+        self._check(report, manifest, {label for _, label in found if label})
         return SignedContent(signed, report)
+
+    def _ingredient_label(self, file: IngredientFile) -> str:
+        """The label of an ingredient's own manifest; empty if it has none."""
+        if media_type_of(file.content) != file.media_type:
+            raise SigningError(
+                f"An ingredient is no file of type {file.media_type}.", remedy="Give PNG, JPEG or WebP files as inputs."
+            )
+        report = self.read(file.content)
+        if report.state is ManifestState.INVALID:  # c2pa-rs would add it, and the result would read Trusted
+            raise SigningError(
+                f"An ingredient's own manifest does not hold: {', '.join(report.problems)}.",
+                remedy="Get the input file again from where it was published, and pass it unchanged.",
+            )
+        return report.label
 
     def _check_unsigned(self, content: bytes, media_type: str) -> None:
         if media_type_of(content) != media_type:
@@ -152,25 +183,30 @@ class C2paSigner:
                 "The file carries a manifest already, or cannot be read.", remedy="Sign a freshly encoded image."
             )
 
-    def _sign(self, content: bytes, media_type: str, manifest: Mapping[str, Json]) -> bytes:
+    def _sign(
+        self, content: bytes, media_type: str, manifest: Mapping[str, Json], ingredients: Sequence[IngredientFile]
+    ) -> bytes:
         try:
             definition = json.loads(canonical_bytes(manifest))
+            added = [(canonical_bytes(file.ingredient).decode(), file) for file in ingredients]
         except CanonicalError as error:
             raise SigningError(f"The manifest cannot be written: {error}", remedy="Use manifest_definition.") from error
         target = io.BytesIO()
-        call = _SigningCall(self._identity, self._tsa_url)
+        call = SigningCall(self._identity, self._tsa_url)
         try:
             with (
                 _context(self._settings) as context,
                 call.signer() as signer,
                 c2pa.Builder(definition, context=context) as builder,
             ):
+                for ingredient, file in added:
+                    builder.add_ingredient(ingredient, file.media_type, io.BytesIO(file.content))
                 builder.sign(signer, media_type, io.BytesIO(content), target)
         except c2pa.C2paError as error:
             raise call.explained(error) from (call.failure or error)
         return target.getvalue()
 
-    def _check(self, report: ManifestReport, manifest: Mapping[str, Json]) -> None:
+    def _check(self, report: ManifestReport, manifest: Mapping[str, Json], chained: AbstractSet[str]) -> None:
         if report.state is not ManifestState.TRUSTED:
             raise SigningError(
                 f"The signed file reads back as {report.state}: {', '.join(report.problems) or 'no reason given'}.",
@@ -181,6 +217,11 @@ class C2paSigner:
                 f"The time-stamp of {self._tsa_url} is not trusted: {', '.join(report.problems) or 'it is missing'}.",
                 remedy="Add the authority's root to the time-stamp roots.",
             )
+        if lost := chained - {each.label for each in report.ingredients}:
+            raise SigningError(
+                f"The signed file lost the manifests of its ingredients: {', '.join(sorted(lost))}.",
+                remedy="Report this, with the version of c2pa-python.",
+            )
         wanted = provenance_of(manifest)
         if wanted is not None and canonical_bytes(wanted) != canonical_bytes(report.provenance):
             raise SigningError(
@@ -189,57 +230,10 @@ class C2paSigner:
             )
 
 
-class _SigningCall:
-    """One signature: the native signer, and what its callback raised (c2pa-rs would only say "signature invalid")."""
-
-    def __init__(self, identity: SigningIdentity, tsa_url: str | None) -> None:
-        self._identity = identity
-        self._tsa_url = tsa_url
-        self.failure: BaseException | None = None
-
-    def signer(self) -> Any:
-        identity, chain = self._identity, self._identity.chain_pem
-        if identity.private_key is not None:
-            info = c2pa.C2paSignerInfo(identity.algorithm, chain, identity.private_key, self._tsa_url)
-            return c2pa.Signer.from_info(info)
-        algorithm = c2pa.C2paSigningAlg[identity.algorithm.upper()]
-        return c2pa.Signer.from_callback(self._callback, algorithm, chain.decode(), self._tsa_url)
-
-    def _callback(self, data: bytes) -> bytes:
-        try:
-            signature = self._identity.sign(data)  # type: ignore[misc]
-            if not isinstance(signature, bytes) or not signature:
-                raise TypeError(f"the callback returned {type(signature).__name__}, not a signature in bytes")
-        except BaseException as failure:  # noqa: BLE001 - kept and raised again as the cause; empty makes c2pa-rs fail
-            self.failure = failure
-            return b""
-        else:
-            return signature
-
-    def explained(self, error: c2pa.C2paError) -> SigningError:
-        """Our error for what c2pa-rs said. An interrupt inside the callback goes on as itself."""
-        if self.failure is not None and not isinstance(self.failure, Exception):
-            raise self.failure
-        if self.failure is not None:
-            return SigningError(
-                f"The signing callback failed: {type(self.failure).__name__}: {self.failure}.",
-                remedy="Check that the key service is reachable and that this process may sign with the key.",
-            )
-        said = str(error)
-        if self._tsa_url and "internal error" in said:  # c2pa-rs's word for everything between it and the authority
-            return SigningError(
-                f"The time-stamp authority {self._tsa_url} gave no time-stamp: {said}.",
-                remedy="Check its address and that this machine may reach it; nothing was signed.",
-            )
-        if "does not match the provided" in said:
-            return SigningError(
-                "The signature does not verify with the certificate: another key signed.",
-                remedy="Give the certificate that belongs to the signing key.",
-            )
-        return SigningError(
-            f"c2pa-rs would not sign: {said}.",
-            remedy="Check the certificate's profile: digitalSignature, emailProtection, subject and authority key ids.",
-        )
+def _listed(manifest: Mapping[str, Json]) -> Sequence[Json]:
+    """The ingredients that a definition lists."""
+    listed = manifest.get("ingredients", ())
+    return listed if isinstance(listed, Sequence) and not isinstance(listed, str) else ()
 
 
 def _check_time_stamping(trust: TrustRoots, tsa_url: str | None) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from governance.canonical import Json, without_floats
 from governance.manifest import CREATED_LABELS, PROVENANCE_LABEL
-from governance.ports import ManifestReport, ManifestState
+from governance.ports import IngredientReport, ManifestReport, ManifestState
 from governance_adapters.marking.certificates import CLAIM_USAGES, TrustRoots, to_pem
 
 CLAIM_LIST: Final = "urn:diffusion-governance:trust:claim"
@@ -18,6 +18,9 @@ UNTRUSTED: Final = "signingCredential.untrusted"
 GENERAL_ERROR: Final = "general.error"
 INACCESSIBLE: Final = "manifest.inaccessible"
 
+_MODEL: Final = "c2pa.types.model"
+_NONE: Final = ManifestState.MISSING
+_CREDENTIAL_TRUSTED: Final = "signingCredential.trusted"
 _TIME_STAMP_TRUSTED: Final = "timeStamp.trusted"
 _TIME_STAMP_TROUBLES: Final = frozenset(
     f"timeStamp.{code}" for code in ("untrusted", "mismatch", "malformed", "outsideValidity")
@@ -93,7 +96,30 @@ def manifest_report(state: str, store: Mapping[str, Any]) -> ManifestReport:
         signed_at=str(signature.get("time", "")).replace("+00:00", "Z") if stamped else "",
         provenance=_provenance(manifest),
         problems=tuple(dict.fromkeys(problems)),
+        ingredients=tuple(_ingredients(manifest)),
     )
+
+
+def _ingredients(manifest: Mapping[str, Any]) -> Iterator[IngredientReport]:
+    for ingredient in manifest.get("ingredients") or ():
+        if any(_MODEL in str(_mapping(each).get("type")) for each in ingredient.get("data_types") or ()):
+            continue
+        found = _mapping(_mapping(_mapping(ingredient).get("validation_results")).get("activeManifest"))
+        label = str(ingredient.get("active_manifest") or "")
+        yield IngredientReport(
+            title=str(ingredient.get("title") or ""),
+            relationship=str(ingredient.get("relationship") or ""),
+            state=_ingredient_state(_codes(found.get("success")), _codes(found.get("failure"))) if label else _NONE,
+            label=label,
+        )
+
+
+def _ingredient_state(held: list[str], failed: list[str]) -> ManifestState:
+    """What the signer found when the ingredient was added; a manifest that it did not check proves nothing."""
+    if set(failed) - {UNTRUSTED}:
+        return ManifestState.INVALID
+    trusted = _CREDENTIAL_TRUSTED in held and UNTRUSTED not in failed
+    return ManifestState.TRUSTED if trusted else ManifestState.UNTRUSTED
 
 
 def _problems(results: Mapping[str, Any]) -> Iterator[str]:

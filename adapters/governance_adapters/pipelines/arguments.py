@@ -1,8 +1,8 @@
 """From a diffusers call to a request that policy can see, and back to the keyword arguments that run it.
 
-Texts, sizes, steps, counts, generators and scalars are understood. Tensors and callbacks are opaque: policy is told that
-they are there and decides whether they may be. Everything else - images, lists of numbers - is refused unless it is the
-parameter's default: an argument that policy cannot see is not passed on. What is passed on are exact copies, so that
+Texts, sizes, steps, counts, generators, scalars and pictures are understood. Tensors and callbacks are opaque: policy is
+told that they are there and decides whether they may be. Everything else - lists of numbers, say - is refused unless it is
+the parameter's default: an argument that policy cannot see is not passed on. What is passed on are exact copies, so that
 nothing changes between check and call; only a callback is the caller's own.
 """
 
@@ -20,9 +20,11 @@ from diffusers import DiffusionPipeline
 
 from governance.errors import RequestError, UnsupportedArgumentError
 from governance.facts import MAX_IMAGES
-from governance.types import GenerationRequest, OpaqueArgument, Principal, Prompt, PromptKind, Scalar
+from governance.types import GenerationRequest, InputImage, OpaqueArgument, Principal, Prompt, PromptKind, Scalar
 from governance_adapters.pipelines.generators import CallerGenerators
+from governance_adapters.pipelines.images import check_count, hold_images
 from governance_adapters.pipelines.opaque import hold_opaque
+from governance_adapters.pipelines.sizes import generated_size, whole
 
 OUTPUT_TYPES = ("pil", "np", "pt")
 _COUNTS = ("num_images_per_prompt", "batch_size")
@@ -45,6 +47,7 @@ class BoundArguments:
     output_type: str
     return_dict: bool
     opaque: tuple[OpaqueArgument, ...] = ()
+    inputs: tuple[InputImage, ...] = ()
 
     def request(
         self, request_id: str, principal: Principal, purpose: str, model: str, markets: Sequence[str] = ()
@@ -61,6 +64,7 @@ class BoundArguments:
             height=self.height,
             images=self.images,
             model=model,
+            inputs=self.inputs,
             parameters=self.parameters,
             seeds=seeds * (self.images if len(seeds) == 1 else 1),
             generators=self.generators.recorded,
@@ -80,6 +84,48 @@ def bind(
         UnsupportedArgumentError: an argument that policy could not see.
         RequestError: the arguments do not fit the signature, or name no size.
     """
+    signature, values = _named(pipe, call, args, kwargs)
+    prompts: list[Prompt] = []
+    parameters: dict[str, Scalar] = {}
+    keywords: dict[str, Any] = {}
+    opaque: list[OpaqueArgument] = []
+    inputs: list[InputImage] = []
+    batch = steps = 1
+    for name, value in values.items():
+        default = signature.parameters[name].default
+        if value is None or name in _LINE_ARGUMENTS:
+            keywords[name] = value
+        elif "prompt" in name and _is_text(value):
+            keywords[name] = value
+            texts = [value] if isinstance(value, str) else value
+            prompts.extend(_prompts(name, texts))
+            batch = max(batch, len(texts))
+        elif isinstance(value, (bool, int, float)):
+            keywords[name] = parameters[name] = value
+        elif _is_default(value, default):
+            keywords[name] = deepcopy(default) if type(default) in (list, tuple) else default
+        elif (pictures := hold_images(name, value)) is not None:
+            keywords[name] = pictures.value
+            inputs.extend(pictures.inputs)
+        elif (held := hold_opaque(name, value)) is not None:
+            keywords[name] = held.value
+            opaque.append(held.argument)
+            batch, steps = max(batch, held.batch), max(steps, held.steps)
+        else:
+            raise UnsupportedArgumentError(
+                f"The argument {name!r} of type {type(value).__name__} cannot be shown to policy.",
+                remedy="Leave it out: texts, numbers, sizes, counts, generators, pictures, tensors and callbacks can be "
+                "governed.",
+            )
+    check_count(len(inputs))
+    understood = _bound(pipe, values, keywords, prompts, parameters, batch, tuple(inputs))
+    return replace(understood, steps=max(understood.steps, steps), opaque=tuple(opaque))
+
+
+def _named(
+    pipe: DiffusionPipeline, call: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[inspect.Signature, dict[str, Any]]:
+    """The signature of `call`, and the value of each of its parameters, defaults included."""
     signature = inspect.signature(call)
     try:
         bound = signature.bind(pipe, *args, **kwargs)
@@ -95,36 +141,7 @@ def bind(
                 f"{type(pipe).__name__} does not say what {', '.join(unknown)} would do.",
                 remedy="Leave it out: only parameters of the pipeline's own signature can be governed.",
             )
-
-    prompts: list[Prompt] = []
-    parameters: dict[str, Scalar] = {}
-    keywords: dict[str, Any] = {}
-    opaque: list[OpaqueArgument] = []
-    batch = steps = 1
-    for name, value in values.items():
-        default = signature.parameters[name].default
-        if value is None or name in _LINE_ARGUMENTS:
-            keywords[name] = value
-        elif "prompt" in name and _is_text(value):
-            keywords[name] = value
-            texts = [value] if isinstance(value, str) else value
-            prompts.extend(_prompts(name, texts))
-            batch = max(batch, len(texts))
-        elif isinstance(value, (bool, int, float)):
-            keywords[name] = parameters[name] = value
-        elif _is_default(value, default):
-            keywords[name] = deepcopy(default) if type(default) in (list, tuple) else default
-        elif (held := hold_opaque(name, value)) is not None:
-            keywords[name] = held.value
-            opaque.append(held.argument)
-            batch, steps = max(batch, held.batch), max(steps, held.steps)
-        else:
-            raise UnsupportedArgumentError(
-                f"The argument {name!r} of type {type(value).__name__} cannot be shown to policy.",
-                remedy="Leave it out: texts, numbers, sizes, counts, generators, tensors and callbacks can be governed.",
-            )
-    understood = _bound(pipe, values, keywords, prompts, parameters, batch)
-    return replace(understood, steps=max(understood.steps, steps), opaque=tuple(opaque))
+    return signature, values
 
 
 def _prompts(name: str, texts: Sequence[str]) -> list[Prompt]:
@@ -142,6 +159,7 @@ def _bound(
     prompts: Sequence[Prompt],
     parameters: dict[str, Scalar],
     batch: int,
+    inputs: tuple[InputImage, ...],
 ) -> BoundArguments:
     output_type = values.get("output_type", "pil")
     if type(output_type) is not str or output_type not in OUTPUT_TYPES:
@@ -151,11 +169,11 @@ def _bound(
         )
     images = batch
     for name in _COUNTS:
-        images *= _whole(name, 1 if values.get(name) is None else values[name])
+        images *= whole(name, 1 if values.get(name) is None else values[name])
     if images > MAX_IMAGES:
         raise RequestError(f"{images} images are too many.", remedy=f"Ask for at most {MAX_IMAGES} a call.")
     generators = CallerGenerators.read(values.get("generator"), images)
-    width, height = (_size(pipe, values, name) for name in ("width", "height"))
+    width, height = generated_size(pipe, values, inputs)
     return BoundArguments(
         keywords=keywords,
         prompts=tuple(prompts),
@@ -167,33 +185,14 @@ def _bound(
         generators=generators,
         output_type=output_type,
         return_dict=bool(values.get("return_dict", True)),
+        inputs=inputs,
     )
 
 
 def _steps(values: Mapping[str, Any]) -> int:
     """The denoising steps of all stages: some pipelines run a prior of their own, with steps of its own."""
     given = {name: value for name, value in values.items() if name == _STEPS or (name.endswith(_STEPS) and value)}
-    return sum(_whole(name, value) for name, value in given.items()) or 1
-
-
-def _size(pipe: DiffusionPipeline, values: Mapping[str, Any], name: str) -> int:
-    """The width or height asked for, or the one the pipeline makes by itself."""
-    given = values.get(name)
-    if given is not None:
-        return _whole(name, given)
-    core = getattr(pipe, "unet", None) or getattr(pipe, "transformer", None)
-    sample = getattr(getattr(core, "config", None), "sample_size", None) or getattr(pipe, "default_sample_size", None)
-    if isinstance(sample, (list, tuple)) and len(sample) == 2:
-        sample = sample[0 if name == "height" else 1]
-    if not isinstance(sample, int):
-        raise RequestError(f"{type(pipe).__name__} does not say which {name} it makes.", remedy=f"Give {name}=.")
-    return sample * int(getattr(pipe, "vae_scale_factor", 1))
-
-
-def _whole(name: str, value: Any) -> int:
-    if type(value) is not int or value < 1:
-        raise RequestError(f"{name}={value!r} is not a positive integer.", remedy=f"Give {name} as an integer from 1.")
-    return value
+    return sum(whole(name, value) for name, value in given.items()) or 1
 
 
 def _exact(value: Any) -> Any:

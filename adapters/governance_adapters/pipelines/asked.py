@@ -36,14 +36,15 @@ class Defaults:
         Raises:
             ConfigurationError: see `governed_principal` and `market_names`; or the request id is no text.
         """
-        own = {name: keywords[name] for name in _OWN if keywords.get(name) is not None}
-        if not isinstance(own.get("request_id", ""), str):
+        own = {name: keywords[name] for name in _OWN if name in keywords}
+        request_id = own.get("request_id")
+        if request_id is not None and not isinstance(request_id, str):
             raise ConfigurationError("request_id= takes a text.", remedy="Leave it out for a fresh one.")
         asked = Asked(
             governed_principal(own.get("principal", self.principal), own.get("roles")),
             own.get("purpose", self.purpose),
             market_names(own.get("markets", self.markets)),
-            own.get("request_id") or new_id(),
+            request_id or new_id(),
         )
         return asked, {name: value for name, value in keywords.items() if name not in _OWN}
 

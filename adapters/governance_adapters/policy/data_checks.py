@@ -51,6 +51,7 @@ def check_data(schemas: Schemas, data: Any, policies: Mapping[str, str]) -> None
         _check_models(data)
         _check_references(data)
         _check_thresholds(data)
+        _check_hours(data["review"])
         _check_codes(data, policies)
     except (KeyError, TypeError, AttributeError, ValueError, CanonicalError) as error:
         raise PolicyError(
@@ -85,7 +86,7 @@ def _check_models(data: Mapping[str, Any]) -> None:
 
 def _check_references(data: Mapping[str, Any]) -> None:
     for place, table, names in _references(data):
-        known = data[table]
+        known = data["review"]["queues"] if table == "review.queues" else data[table]
         unknown = sorted({name for name in names if name not in known})
         if unknown:
             raise PolicyError(
@@ -98,7 +99,12 @@ def _references(data: Mapping[str, Any]) -> Iterator[tuple[str, str, Iterable[st
     """Where names of other keys stand: the place, the table that must hold them, and the names."""
     for purpose, rule in data["purposes"].items():
         yield f"purposes.{purpose}", "roles", rule["roles"]
-    yield "review", "roles", data["review"]["roles"]
+    review = data["review"]
+    yield "review", "roles", review["roles"]
+    for act, roles in review["acts"].items():
+        yield f"review.acts.{act}", "roles", roles
+    for queue, rule in review["queues"].items():
+        yield f"review.queues.{queue}", "roles", rule["roles"]
     for table in ("licences", "works"):
         for name, entry in data[table].items():
             yield f"{table}.{name}", "purposes", entry.get("purposes", ())
@@ -106,6 +112,7 @@ def _references(data: Mapping[str, Any]) -> Iterator[tuple[str, str, Iterable[st
         for term, entry in data[table].items():
             if "markets" in entry:
                 yield f"{table}.{term}", "markets", entry["markets"]
+    yield "review", "review.queues", [review["queue"], *review.get("queue_by_code", {}).values()]
     for market, rule in data["markets"].items():
         yield f"markets.{market}.thresholds", "thresholds", rule.get("thresholds", ())
 
@@ -119,11 +126,21 @@ def _check_thresholds(data: Mapping[str, Any]) -> None:
                 raise PolicyError(f"{place}.{label}: review lies above deny.", remedy="Lower it, or raise deny.")
 
 
+def _check_hours(review: Mapping[str, Any]) -> None:
+    due, expire = review["due_hours"], review["expire_hours"]
+    if 0 < expire < due:
+        raise PolicyError(
+            f"review: an answer is due after {due} hours, when the hold has expired after {expire}.",
+            remedy="Lower due_hours, or raise expire_hours.",
+        )
+
+
 def _check_codes(data: Mapping[str, Any], policies: Mapping[str, str]) -> None:
-    """A number of approvals for a reason code that no rule gives would never be asked for."""
-    for code in data["review"].get("approvals_by_code", ()):
-        if not any(f'"{code}"' in text for text in policies.values()):
-            raise PolicyError(
-                f"review.approvals_by_code names {code!r}, which no rule of the bundle gives as its reason.",
-                remedy="Correct the code, or remove it.",
-            )
+    """What is said of a reason code that no rule gives would never count."""
+    for table in ("approvals_by_code", "queue_by_code"):
+        for code in data["review"].get(table, ()):
+            if not any(f'"{code}"' in text for text in policies.values()):
+                raise PolicyError(
+                    f"review.{table} names {code!r}, which no rule of the bundle gives as its reason.",
+                    remedy="Correct the code, or remove it.",
+                )

@@ -54,14 +54,23 @@ def _candidates(data: Mapping[str, Any], facts: Json, decision: Decision, name: 
         yield from (pointer("roles", role, "budget") for role in _permitted_roles(data, facts))
         yield "/budgets"
     elif name == "approvals":
-        held = [*(reason.code for reason in decision.reasons), *_names(facts, "/hold/codes")]
-        yield from (pointer("review", "approvals_by_code", code) for code in dict.fromkeys(held))
+        yield from (pointer("review", "approvals_by_code", code) for code in _codes(facts, decision))
         yield "/review/approvals"
+    elif name == "queue":
+        yield from (pointer("review", "queue_by_code", code) for code in _codes(facts, decision))
+        yield "/review/queue"
+    elif name in ("due_hours", "expire_hours"):
+        yield pointer("review", name)
     elif name == "visible_label":
         yield "/visible_label"
     elif name == "watermark" and decision.obligations[name] is False:
         yield "/small_images"
     yield pointer("obligations", name)
+
+
+def _codes(facts: Json, decision: Decision) -> list[str]:
+    """The codes that something is held for: those of the decision, and of the hold that it is about."""
+    return list(dict.fromkeys([*(reason.code for reason in decision.reasons), *_names(facts, "/hold/codes")]))
 
 
 def _permitted_roles(data: Mapping[str, Any], facts: Json) -> list[str]:

@@ -19,6 +19,7 @@ from governance.entries import Entry, EntryKind
 from governance.errors import CanonicalError, ProofError
 from governance.merkle import HASH_BYTES, TILE_WIDTH, leaf_hash
 from governance.records import asset_digest, asset_id, document_digests, field_commitments, intent_named, mark_named
+from governance_adapters.storage.audit_holds import HoldAudit
 from governance_adapters.storage.audit_tree import TreeAudit
 from governance_adapters.storage.tables import DOCUMENT, ENTRY, MARK, PERSONAL_FIELD
 
@@ -32,6 +33,7 @@ class Audit:
         self._connection = connection
         self._key = key
         self._tree = TreeAudit(connection, key)
+        self._holds = HoldAudit(connection)
 
     def problems(self) -> Iterator[str]:
         """One line per problem; nothing when all holds."""
@@ -50,6 +52,7 @@ class Audit:
         yield from self._tree.finish()
         yield from self._documents()
         yield from self._strays()
+        yield from self._holds.rows()
         yield from self._database()
 
     def _page(self, first: int, end: int) -> Iterator[str]:
@@ -103,6 +106,8 @@ class Audit:
             if (released := asset_digest(entry)) is not None:
                 yield from self._marks(name, entry, marks.get(released, ()))
         yield from self._intents(entries)
+        yield from self._holds.of_entries(entries)
+        yield from self._holds.of_reviews(entries)
         kept = select(DOCUMENT.c.digest).where(DOCUMENT.c.digest.in_(list(named)))
         for missing in sorted(named.keys() - set(self._connection.execute(kept).scalars())):
             yield f"{named[missing]}: document {missing} is missing."

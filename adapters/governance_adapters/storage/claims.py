@@ -69,6 +69,21 @@ def finish(transaction: Transaction, generation_id: str, state: ClaimState) -> N
     _set_state(transaction, claim.key, state)
 
 
+def reopen(transaction: Transaction, generation_id: str) -> None:
+    """See `Ledger.reopen`; a request that may run again already stays so.
+
+    Raises:
+        LedgerError: it has no finished claim.
+    """
+    claim = transaction.connection.execute(select(CLAIM).where(CLAIM.c.generation_id == generation_id)).first()
+    if claim is None or ClaimState(claim.state) is ClaimState.OPEN:
+        raise LedgerError(
+            f"Generation {generation_id} has no finished claim.",
+            remedy="Ask again: its request is running now, or ran again since.",
+        )
+    _set_state(transaction, claim.key, ClaimState.REPEATABLE)
+
+
 def recover(transaction: Transaction, owner: str, alive: Callable[[str], bool]) -> Sequence[Entry]:
     """Close every open claim whose owner is gone; returns the `abandoned` entries that were appended."""
     claims = transaction.connection.execute(

@@ -13,11 +13,22 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from governance.canonical import Digest
 from governance.checkpoint import LogKey, LogSigner
-from governance.entries import Attempt, Entry, EntryKind, MarkRecord, PersonalField, Receipt, Record, Recorded
+from governance.entries import (
+    Attempt,
+    Entry,
+    EntryKind,
+    HoldRecord,
+    HoldState,
+    MarkRecord,
+    PersonalField,
+    Receipt,
+    Record,
+    Recorded,
+)
 from governance.errors import LedgerError
 from governance.records import ClaimState
 from governance.types import Usage
-from governance_adapters.storage import claims, owners, reader, usage
+from governance_adapters.storage import claims, hold_rows, owners, reader, usage
 from governance_adapters.storage.audit import Audit
 from governance_adapters.storage.database import (
     Database,
@@ -160,6 +171,32 @@ class SqliteLedger:
             return Usage()
         return self._read(lambda connection: usage.spent(connection, principal_id, day))
 
+    def hold(self, hold_id: str) -> HoldRecord | None:
+        """See `Ledger.hold`."""
+        return self._of_holds(lambda connection: hold_rows.hold(connection, hold_id), None)
+
+    def holds(
+        self, *, state: HoldState | None = None, queue: str | None = None, after: str = "", limit: int = 100
+    ) -> Sequence[HoldRecord]:
+        """See `Ledger.holds`.
+
+        Raises:
+            LedgerError: `limit` is below 1, or the ledger cannot be read.
+        """
+        return self._of_holds(lambda connection: hold_rows.holds(connection, state, queue, after, limit), ())
+
+    def approved_hold(self, request: Digest) -> HoldRecord | None:
+        """See `Ledger.approved_hold`."""
+        return self._of_holds(lambda connection: hold_rows.approved_hold(connection, request), None)
+
+    def lease(self, hold_id: str, holder: str, until: str, *, now: str) -> HoldRecord:
+        """See `Ledger.lease`."""
+        return self._write(lambda tx: hold_rows.lease(tx.connection, hold_id, holder, until, now))
+
+    def reopen(self, generation_id: str) -> None:
+        """See `Ledger.reopen`."""
+        self._write(lambda tx: claims.reopen(tx, generation_id))
+
     def next_mark(self, algorithm: str, key_id: str, bits: int) -> int:
         """See `Ledger.next_mark`. Counters are reserved in blocks: a process that ends leaves a gap, never a double."""
         if not 1 <= bits <= MAX_MARK_BITS:
@@ -247,6 +284,12 @@ class SqliteLedger:
     def _read(self, question: Callable[..., T]) -> T:
         with self._held().database.reading() as connection:
             return question(connection)
+
+    def _of_holds(self, question: Callable[..., T], nothing: T) -> T:
+        """A ledger that is only read and that no program with holds has opened keeps none."""
+        if self._signer is None and not self._read(hold_rows.kept):
+            return nothing
+        return self._read(question)
 
     def _new_held(self) -> Held:
         return Held(

@@ -5,32 +5,44 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from governance.canonical import Digest
 from governance.checkpoint import parse_checkpoint
 from governance.entries import Entry, EntryKind, MarkRecord, PersonalField, Receipt
-from governance.errors import LedgerError, ProofError
+from governance.errors import NoEntryError, ProofError
 from governance.merkle import leaf_hash, verify_inclusion
 from governance.records import ClaimState, asset_digest
 from governance.types import Fingerprint
 from governance_adapters.storage.tables import CLAIM, DOCUMENT, ENTRY, MARK, PERSONAL_FIELD
 from governance_adapters.storage.tree import newest_note, read_tree
 
+# Built once: building a statement takes longer than running it.
+_ONE = select(ENTRY.c.seq, ENTRY.c.leaf).where(ENTRY.c.id == bindparam("of_id"))
+_FIELDS = (
+    select(PERSONAL_FIELD).where(PERSONAL_FIELD.c.entry_id == bindparam("of_entry")).order_by(PERSONAL_FIELD.c.name)
+)
+
 
 def entry(connection: Connection, entry_id: str) -> tuple[int, Entry]:
     """An entry and its index.
 
     Raises:
-        LedgerError: there is none, or its bytes were altered.
+        NoEntryError: there is none.
+        LedgerError: its bytes were altered.
     """
-    row = connection.execute(select(ENTRY.c.seq, ENTRY.c.leaf).where(ENTRY.c.id == entry_id)).first()
+    return _entry(connection, entry_id)[:2]
+
+
+def _entry(connection: Connection, entry_id: str) -> tuple[int, Entry, bytes]:
+    """An entry, its index and its canonical bytes."""
+    row = connection.execute(_ONE, {"of_id": entry_id}).first()
     if row is None:
-        raise LedgerError(f"The ledger has no entry {entry_id!r}.", remedy="Check the id; `governance ledger list`.")
+        raise NoEntryError(f"The ledger has no entry {entry_id!r}.", remedy="Check the id; `governance ledger list`.")
     found = Entry.from_leaf(row.leaf)
     if found.id != entry_id:
         raise ProofError(f"The row of entry {entry_id} holds another entry.", remedy="Run `governance ledger verify`.")
-    return row.seq, found
+    return row.seq, found, row.leaf
 
 
 def entries(
@@ -51,11 +63,10 @@ def receipt(connection: Connection, entry_id: str) -> Receipt:
     Raises:
         LedgerError: there is no such entry, or the tree does not lead to the checkpoint.
     """
-    index, found = entry(connection, entry_id)
+    index, _, leaf = _entry(connection, entry_id)
     note = newest_note(connection)
     checkpoint = parse_checkpoint(note)
     proof = read_tree(connection, checkpoint.size).inclusion_proof(index)
-    leaf = found.leaf()
     verify_inclusion(leaf_hash(leaf), index, checkpoint.size, proof, checkpoint.root)
     return Receipt(leaf, index, checkpoint.size, proof, note)
 
@@ -94,8 +105,8 @@ def document(connection: Connection, digest: Digest) -> bytes | None:
 
 def fields(connection: Connection, entry_id: str) -> Sequence[PersonalField]:
     """The personal fields of an entry that were not erased."""
-    query = select(PERSONAL_FIELD).where(PERSONAL_FIELD.c.entry_id == entry_id).order_by(PERSONAL_FIELD.c.name)
-    return [PersonalField(row.name, row.salt, json.loads(row.value)) for row in connection.execute(query)]
+    rows = connection.execute(_FIELDS, {"of_entry": entry_id})
+    return [PersonalField(row.name, row.salt, json.loads(row.value)) for row in rows]
 
 
 def open_claims(connection: Connection) -> int:

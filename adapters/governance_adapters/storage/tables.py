@@ -5,14 +5,14 @@ Columns of `entry` other than `seq` and `leaf` are derived from the leaf, for lo
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Integer, Table
+from sqlalchemy import BigInteger, Index, Integer, Table
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0003"
 """The newest alembic revision in `migrations/versions`."""
 
-READABLE_REVISIONS = frozenset({"0001", SCHEMA_REVISION})
+READABLE_REVISIONS = frozenset({"0001", "0002", SCHEMA_REVISION})
 """Schemas that can be read without being brought up to date: later ones only added tables."""
 
 _INDEX = BigInteger().with_variant(Integer, "sqlite")
@@ -128,6 +128,29 @@ class UsageRow(LedgerTable, table=True):
     step_pixels: int = Field(sa_type=BigInteger)
 
 
+class HoldRow(LedgerTable, table=True):
+    """Where a hold stands (`governance.entries.HoldRecord`); `changed_by` is the entry that left it so."""
+
+    __tablename__ = "hold"
+    __table_args__ = (Index("ix_hold_state", "state", "id"), Index("ix_hold_queue", "queue", "state", "id"))
+
+    id: str = Field(primary_key=True)
+    entry_id: str
+    subject: str
+    stage: str
+    item: int | None = Field(default=None)
+    queue: str
+    opened: str
+    state: str
+    due: str
+    expires: str
+    request: str = Field(index=True)
+    version: int
+    holder: str
+    leased_until: str
+    changed_by: str
+
+
 METADATA = LedgerTable.metadata
 
 
@@ -144,3 +167,4 @@ MARK = _table("mark")
 MARK_COUNTER = _table("mark_counter")
 CLAIM = _table("claim")
 USAGE = _table("usage")
+HOLD = _table("hold")

@@ -11,7 +11,8 @@ from sqlalchemy.dialects.sqlite import insert as insert_or_keep
 from governance.canonical import canonical_bytes
 from governance.entries import Receipt, Record
 from governance.merkle import leaf_hash
-from governance.records import asset_digest, checked_leaf
+from governance.records import asset_digest, check_succession, checked_leaf
+from governance_adapters.storage import hold_rows
 from governance_adapters.storage.tables import DOCUMENT, ENTRY, MARK, PERSONAL_FIELD
 from governance_adapters.storage.tree import Log
 from governance_adapters.storage.usage import Tally
@@ -68,18 +69,26 @@ class Transaction:
 
         Raises:
             BudgetError: the record would spend more than is left of its principal's day; nothing of it was added.
-            SQLAlchemyError: the database cannot be read.
+            HoldChangedError: its hold is not the next version of what stands there; nothing of it was added.
+            SQLAlchemyError: the database cannot be read or written.
         """
-        if prepared.record.spending is not None:
-            self._tally.charge(prepared.record.spending)
+        record = prepared.record
+        if record.hold is not None:
+            check_succession(hold_rows.hold(self.connection, record.hold.id), record.hold)
+        if record.spending is not None:
+            self._tally.charge(record.spending)
+        if record.hold is not None:  # at once, so that whatever follows in this transaction sees it
+            hold_rows.write(self.connection, record.hold, record.entry.id)
         self._added.append(prepared)
         return len(self._added) - 1
 
     def truncate(self, count: int) -> None:
-        """Take back all but the first `count` records."""
-        kept, self._added, self._tally = self._added[:count], [], Tally(self.connection)
-        for prepared in kept:
-            self.add(prepared)
+        """Take back all but the first `count` records; what the others wrote at once, a savepoint takes back."""
+        del self._added[count:]
+        self._tally = Tally(self.connection)
+        for prepared in self._added:
+            if prepared.record.spending is not None:
+                self._tally.charge(prepared.record.spending)
 
     def seal(self) -> Sequence[Receipt]:
         """Write everything and sign; returns one receipt per record, in order.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as insert_or_update
 
 from governance.checkpoint import Checkpoint, LogSigner, parse_checkpoint, verify_checkpoint
@@ -26,6 +26,9 @@ class Sealed:
 
 # Built once: these run in every transaction.
 _NEWEST_NOTE = select(CHECKPOINT.c.note).order_by(CHECKPOINT.c.size.desc()).limit(1)
+_READ_TILE = select(TILE.c.hashes).where(
+    (TILE.c.level == bindparam("of_level")) & (TILE.c.number == bindparam("of_number"))
+)
 _INSERT_TILE = insert_or_update(TILE)
 _STORE_TILE = _INSERT_TILE.on_conflict_do_update(
     index_elements=["level", "number"], set_={"hashes": _INSERT_TILE.excluded.hashes}
@@ -48,8 +51,7 @@ def read_tree(connection: Connection, size: int) -> Tree:
     """The tree of the first `size` leaves, over the stored tiles."""
 
     def tile(level: int, number: int) -> bytes:
-        where = (TILE.c.level == level) & (TILE.c.number == number)
-        return connection.execute(select(TILE.c.hashes).where(where)).scalar() or b""
+        return connection.execute(_READ_TILE, {"of_level": level, "of_number": number}).scalar() or b""
 
     return Tree(size, tile)
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from governance.entries import Receipt, Record
-from governance.errors import BudgetError, GovernanceError, LedgerError
+from governance.errors import BudgetError, GovernanceError, HoldChangedError, LedgerError
 from governance_adapters.storage.database import Database, error_name, translated
 from governance_adapters.storage.transaction import Prepared, Transaction
 from governance_adapters.storage.tree import Log
@@ -56,6 +56,7 @@ class Writer:
 
         Raises:
             BudgetError: it would spend more than is left of its principal's day; nothing was written.
+            HoldChangedError: somebody else changed its hold meanwhile; nothing was written.
             LedgerError: nothing of it was written.
         """
         receipt: Receipt = self._await(_Work(Prepared.of(record)))
@@ -168,7 +169,10 @@ class Writer:
                     try:
                         appended.append((position, transaction.add(work.wish)))
                         results.append(None)
-                    except BudgetError as error:  # nothing of this one was written; its siblings go on
+                    except (
+                        BudgetError,
+                        HoldChangedError,
+                    ) as error:  # nothing of this one was written; its siblings go on
                         results.append(error)
                 else:
                     results.append(_isolated(transaction, work.wish))

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from governance.canonical import MAX_SAFE_INTEGER, digest
+from governance.canonical import MAX_SAFE_INTEGER
 from governance.testing.corpus.cases import (
     FINDING,
+    IMAGE,
     OPTIONAL,
+    SIMILAR,
+    UNREAD,
+    WORDS,
+    WORK,
     Case,
     Change,
     both,
@@ -19,18 +24,11 @@ from governance.testing.corpus.cases import (
     unchanged,
 )
 from governance.testing.corpus.models import ADAPTER, LORA
+from governance.testing.corpus.review import REVIEW
 from governance.testing.policy import admission_facts
 from governance.types import Stage
 
 _case = case_maker(Stage.ADMISSION, admission_facts)
-
-_IMAGE: Mapping[str, Any] = {
-    "parameter": "image",
-    "digest": digest(b"i"),
-    "width": 8,
-    "height": 8,
-    "findings": [FINDING],
-}
 
 
 def malformed_cases() -> list[Case]:
@@ -38,7 +36,8 @@ def malformed_cases() -> list[Case]:
     return malformed(
         Stage.ADMISSION,
         _full_facts,
-        optional=(*OPTIONAL, "/inputs/0/findings/0/work"),
+        unread=(*UNREAD, "/inputs/0/findings/0/evidence/"),
+        optional=(*OPTIONAL, *(f"/inputs/0/findings/0/{word}" for word in WORDS)),
         signed=("/model/adapters/0/scale_thousandths",),
         data=_FULL_DATA,
     )
@@ -132,18 +131,34 @@ def _amount_cases() -> list[Case]:
 
 def _input_cases() -> list[Case]:
     allowed = {"allow_inputs": True}
+    strict = {**allowed, "input_manifests": {"none": "deny", "untrusted": "deny"}}
+    untrusted = put("/inputs", [IMAGE, {**IMAGE, "manifest": "untrusted"}])
     return [
-        _case("input image", put("/inputs", [_IMAGE]), "deny", "inputs.not_allowed"),
-        _case("allowed input image", put("/inputs", [_IMAGE]), "allow", data=allowed),
-        _case("many input images", put("/inputs", [_IMAGE] * 64), "allow", data=allowed),
+        _case("input image", put("/inputs", [IMAGE]), "deny", "inputs.not_allowed"),
+        _case("allowed input image", put("/inputs", [IMAGE]), "allow", data=allowed),
+        _case("many input images", put("/inputs", [IMAGE] * 64), "allow", data=allowed),
         _case(
-            "unchecked input image", put("/inputs", [{**_IMAGE, "findings": []}]), "deny", "detector.missing", data=allowed
+            "unchecked input image", put("/inputs", [{**IMAGE, "findings": []}]), "deny", "detector.missing", data=allowed
         ),
         _case(
-            "input image for review", put("/inputs", [scored(_IMAGE, 500_000)]), "review", "finding.review", data=allowed
+            "input image for review", put("/inputs", [scored(IMAGE, 500_000)]), "review", "finding.review", data=allowed
         ),
         _case(
-            "input image denied", put("/inputs", [_IMAGE, scored(_IMAGE, 900_000)]), "deny", "finding.denied", data=allowed
+            "input image denied", put("/inputs", [IMAGE, scored(IMAGE, 900_000)]), "deny", "finding.denied", data=allowed
+        ),
+        _case("input image like a work", put("/inputs", [_like("review")]), "review", "work.review", data=allowed),
+        _case("input image like a denied work", put("/inputs", [_like("deny")]), "deny", "work.denied", data=allowed),
+        _case("input image of another signer", untrusted, "review", "input.manifest", data=allowed),
+        _case("input image of another signer, denied", untrusted, "deny", "input.manifest", data=strict),
+        _case("input image without a manifest", put("/inputs", [IMAGE]), "deny", "input.manifest", data=strict),
+        _case("input image of a trusted signer", put("/inputs", [{**IMAGE, "manifest": "trusted"}]), "allow", data=strict),
+        _case(
+            "input image of another signer, none allowed", untrusted, "deny", "inputs.not_allowed",
+            data={"allow_inputs": False},
+        ),
+        _case(
+            "input image with an invalid manifest", put("/inputs", [{**IMAGE, "manifest": "invalid"}]), "deny",
+            "input.malformed", data=allowed,
         ),
     ]  # fmt: skip
 
@@ -171,9 +186,14 @@ def _data_cases() -> list[Case]:
         "opaque arguments noted": {"opaque": {**opaque, "latents": "note"}},
         "encoded prompts allowed": {"encoded_prompts": "allow"},
         "undisclosed origins allowed": {"undisclosed": "allow"},
-        "nobody reviews": {"review": {"roles": [], "approvals": 1}},
-        "review without approvals": {"review": {"roles": ["reviewer"]}},
-        "review by nobody": {"review": {"roles": ["reviewer"], "approvals": 0}},
+        "input manifests noted": {"input_manifests": {"none": "note", "untrusted": "deny"}},
+        "kind of input manifest missing": {"input_manifests": {"none": "allow"}},
+        "nobody reviews": {"review": {**REVIEW, "roles": []}},
+        "review without approvals": {"review": {**REVIEW, "approvals": None}},
+        "review by nobody": {"review": {**REVIEW, "approvals": 0}},
+        "nobody is asked": {"review": {**REVIEW, "queue": ""}},
+        "text for the hours": {"review": {**REVIEW, "due_hours": "24"}},
+        "list of queues by code": {"review": {**REVIEW, "queue_by_code": ["brand"]}},
     }
     return [
         *(_case(f"data: {name}", unchanged, "deny", "data.malformed", data=data) for name, data in broken.items()),
@@ -184,8 +204,8 @@ def _data_cases() -> list[Case]:
 
 
 _KEYS = {
-    "adapters", "allow_inputs", "allow_promptless", "blocked_terms", "budgets", "encoded_prompts", "licences", "limits",
-    "markets", "models", "negative_terms", "normaliser", "obligations", "opaque", "protected_names", "purposes",
+    "adapters", "allow_inputs", "allow_promptless", "blocked_terms", "budgets", "encoded_prompts", "input_manifests",
+    "licences", "limits", "markets", "models", "negative_terms", "normaliser", "obligations", "opaque", "protected_names", "purposes",
     "required_detectors", "review", "roles", "small_images", "thresholds", "undisclosed", "visible_label", "works",
 }  # fmt: skip
 """All that the data hold."""
@@ -205,11 +225,16 @@ def _full_facts() -> dict[str, Any]:
         **facts,
         "request": {**facts["request"], "markets": ["EU", "US"]},
         "prompts": [{**first, "hints": ["base64"], "hidden": ["what", "it", "says"]}, *others],
-        "inputs": [{**_IMAGE, "findings": [{**FINDING, "work": "w"}]}],
+        "inputs": [{**IMAGE, "manifest": "trusted", "findings": [{**FINDING, **WORK}, SIMILAR]}],
         "opaque": [{"parameter": "prompt_embeds", "kind": "embedding", "digest": None}],
         "model": {**facts["model"], "adapters": [ADAPTER]},
         "usage": {"images": 1, "steps": 30, "pixels": 65_536, "step_pixels": 1_966_080},
     }
+
+
+def _like(action: str) -> dict[str, Any]:
+    """An input image that is a copy of a registered work."""
+    return {**IMAGE, "findings": [FINDING, {**SIMILAR, **WORK, "action": action, "score_millionths": 1_000_000}]}
 
 
 def _spent(**amounts: int) -> Change:

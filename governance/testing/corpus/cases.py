@@ -22,10 +22,33 @@ FINDING: Mapping[str, Any] = {
     "label": "nsfw",
     "score_millionths": 10,
 }
+SIMILAR: Mapping[str, Any] = {
+    "detector": "similarity",
+    "detector_digest": digest(b"works"),
+    "label": "copy",
+    "score_millionths": 0,
+}
+"""Of the detector of similarity where no work is registered."""
+WORK: Mapping[str, Any] = {
+    "work": "w",
+    "action": "review",
+    "evidence": {"hamming": 12, "variant": "mirror"},
+}
+"""What a finding about a protected work says of it."""
+IMAGE: Mapping[str, Any] = {
+    "parameter": "image",
+    "digest": digest(b"i"),
+    "manifest": "none",
+    "width": 8,
+    "height": 8,
+    "findings": [FINDING, SIMILAR],
+}
 UNREAD = ("/model/version", "/model/scheduler", "/model/device", "/model/dtype", "/model/versions")
 """Facts that no rule looks at, recorded all the same."""
 OPTIONAL = ("/parameters/guidance_scale_thousandths", "/parameters/eta", "/parameters/clip_skip", "/seeds/0")
 """Facts that may be missing."""
+WORDS = ("work", "action", "evidence")
+"""What a finding may lack. The members of `evidence` may be numbers or texts, so a case of its own spoils them."""
 _ODD_INPUTS: tuple[Any, ...] = (None, True, 5, "text", [], [[]], {}, {"version": 1}, [{"version": 1}])
 
 
@@ -106,7 +129,8 @@ def both(*changes: Change) -> Change:
 
 def scored(image: Mapping[str, Any], millionths: int) -> dict[str, Any]:
     """An input image whose first finding has this score."""
-    return {**image, "findings": [{**image["findings"][0], "score_millionths": millionths}]}
+    first, *others = image["findings"]
+    return {**image, "findings": [{**first, "score_millionths": millionths}, *others]}
 
 
 def malformed(
@@ -117,24 +141,27 @@ def malformed(
     optional: Sequence[str] = OPTIONAL,
     signed: Sequence[str] = (),
     data: Mapping[str, Any] | None = None,
+    about: str = "",
 ) -> list[Case]:
     """Every part of good facts taken away or made of another type, and inputs that are no objects at all.
 
     `unread` are JSON pointers to facts that no rule looks at, with all that begins with them; `optional` are those of
     facts that may be missing, `signed` those of numbers that may be negative. The facts must be allowed under `data`.
+    `about` tells these cases from others of the stage.
     """
     changes = data or {}
+    title = f"{stage}{about and f', {about}'}"
     found = []
     for number, content in enumerate(_ODD_INPUTS):
         codes = frozenset({"input.malformed"})
-        found.append(Case(f"{stage}: odd input {number}", stage, content, "deny", codes, changes))
+        found.append(Case(f"{title}: odd input {number}", stage, content, "deny", codes, changes))
     good = dict(facts())
     for pointer in _pointers(good, ""):
         if not pointer.startswith(tuple(unread)):
             for name, content in _mutants(good, pointer, optional):
                 if pointer not in signed or name != "negative":
                     codes = frozenset({_code(pointer, name)})
-                    found.append(Case(f"{stage}: {pointer} {name}", stage, content, "deny", codes, changes))
+                    found.append(Case(f"{title}: {pointer} {name}", stage, content, "deny", codes, changes))
     return found
 
 

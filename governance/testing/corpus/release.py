@@ -6,7 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from governance.canonical import digest
-from governance.testing.corpus.cases import OPTIONAL, UNREAD, Case, Change, both, case_maker, malformed, put, unchanged
+from governance.testing.corpus.cases import (
+    OPTIONAL,
+    UNREAD,
+    WORDS,
+    WORK,
+    Case,
+    Change,
+    both,
+    case_maker,
+    malformed,
+    put,
+    unchanged,
+)
 from governance.testing.policy import release_facts
 from governance.types import Stage
 
@@ -38,7 +50,8 @@ _DATA: Mapping[str, Any] = {
     "works": _WORKS,
     "thresholds": {
         "nsfw": {"deny": 800_000, "review": 400_000},
-        "similarity": {"deny": 900_000, "review": 600_000},
+        "copy": {"deny": 900_000, "review": 600_000},
+        "low_quality_hash": {"deny": 1_000_001, "review": 1_000_001},
     },
 }
 
@@ -48,14 +61,22 @@ def malformed_cases() -> list[Case]:
     return malformed(
         Stage.RELEASE,
         _full_facts,
-        unread=(*UNREAD, "/admission/obligations/"),
-        optional=(*OPTIONAL, "/findings/0/work"),
+        unread=(*UNREAD, "/admission/obligations/", "/findings/0/evidence/"),
+        optional=(*OPTIONAL, *(f"/findings/0/{word}" for word in WORDS)),
     )
 
 
 def rule_cases() -> list[Case]:
     """A good draft, and for each rule one that differs from it by what the rule is about."""
-    return [*_line_cases(), *_market_cases(), *_obligation_cases(), *_work_cases(), *_data_cases()]
+    return [
+        *_line_cases(),
+        *_market_cases(),
+        *_obligation_cases(),
+        *_label_cases(),
+        *_work_cases(),
+        *_finding_cases(),
+        *_data_cases(),
+    ]
 
 
 def _line_cases() -> list[Case]:
@@ -73,6 +94,16 @@ def _line_cases() -> list[Case]:
         _case("label of a prototype", put("/findings/0/label", "__proto__"), "deny", "finding.unjudged"),
         _case("not admitted", put("/admission/outcome", "deny"), "deny", "admission.not_allowed"),
         _case("admission held", put("/admission/outcome", "review"), "deny", "admission.not_allowed"),
+        _case("admission held and approved", _approved("review", "allow"), "allow"),
+        _case("admission held, approvals awaited", _approved("review", "review"), "deny", "admission.not_allowed"),
+        _case("admission held and rejected", _approved("review", "deny"), "deny", "admission.not_allowed"),
+        _case("admission denied, yet approved", _approved("deny", "allow"), "deny", "admission.not_allowed"),
+        _case("approved in another word", _approved("review", "yes"), "deny", "input.malformed"),
+        _case(
+            "approved by nothing", both(_approved("review", "allow"), put("/admission/review/decision_id", "")), "deny",
+            "input.malformed",
+        ),
+        _case("approved by a word", put("/admission/review", "allow"), "deny", "input.malformed"),
         _case("other weights", put("/model/components/unet", digest(b"x")), "deny", "model.not_allowed"),
         _case("larger than allowed", put("/draft/width", 2**24), "deny", "draft.too_large"),
         _case("too small to mark", put("/draft/markable", False), "allow"),
@@ -143,6 +174,30 @@ def _obligation_cases() -> list[Case]:
     ]  # fmt: skip
 
 
+def _label_cases() -> list[Case]:
+    """Where the label stands, and in which language it is."""
+    general = {"visible_label": "AI-generated", "label_language": "en", "label_position": "top-left"}
+    markets = {
+        "east": {"visible_label": "KI", "label_language": "de", "label_position": "top-right"},
+        "far": {"visible_label": "Von KI", "label_language": "de"},
+        "quebec": {"label_language": "fr"},
+        "west": {"visible_label": "字" * 119, "label_language": "de"},
+        "plain": {},
+    }
+    data = {"markets": markets, "obligations": general}
+    return [
+        *(
+            _case(f"label in {' and '.join(named) or 'every market'}", _markets(*named), "allow", data=data)
+            for named in (["plain"], ["quebec"], ["east"], ["far"], ["east", "far"], ["far", "west"], ["plain", "east"], [])
+        ),
+        _case("label of a market alone", _markets("far"), "allow", data={**data, "obligations": {}}),
+        _case(
+            "too small, labelled in a language", put("/draft/markable", False), "allow",
+            data={**data, "small_images": "label"},
+        ),
+    ]  # fmt: skip
+
+
 def _work_cases() -> list[Case]:
     research = put("/request/purpose", "research")
     return [
@@ -164,7 +219,47 @@ def _work_cases() -> list[Case]:
         _similar("nameless work", "", 600_000, "deny", "input.malformed"),
         _similar("number for a work", 7, 600_000, "deny", "input.malformed"),
         _similar("null for a work", None, 600_000, "deny", "input.malformed"),
+        _similar("new work to deny", "new", 600_000, "deny", "work.denied", action="deny"),
+        _similar("new work to deny, not similar enough", "new", 599_999, "allow", action="deny"),
+        _similar("new work to review, certain", "new", 1_000_000, "review", "work.review", action="review"),
+        _similar("new work to allow, certain", "new", 1_000_000, "allow", action="allow"),
+        _similar(
+            "work that the register allows and the data denies", "mural", 600_000, "deny", "work.denied", action="allow"
+        ),
+        _similar("work that the register denies and the data allows", "logo", 1_000_000, "allow", action="deny"),
+        _similar("unread work that the register allows", "not read", 600_000, "deny", "work.denied", action="allow"),
+        _similar("unknown action", "new", 0, "deny", "input.malformed", action="permit"),
     ]
+
+
+def _finding_cases() -> list[Case]:
+    """What a finding says of itself beside its score."""
+    quality = {"detector": "similarity", "detector_digest": digest(b"works"), "label": "low_quality_hash"}
+    spoilt: Mapping[str, Any] = {
+        "null": {"hamming": None},
+        "a boolean": {"hamming": True},
+        "a fraction": {"hamming": 0.5},
+        "a number beyond every safe integer": {"hamming": 2**60},
+        "an array": {"hamming": [12]},
+        "an object": {"hamming": {}},
+        "no text": {"variant": ""},
+        "no name": {"": 12},
+        "nine members": {f"member {number}": number for number in range(9)},
+    }
+    return [
+        _case("evidence", put("/findings/0/evidence", WORK["evidence"]), "allow"),
+        _case("evidence of the largest kind", put("/findings/0/evidence", {f"字{n}": -n for n in range(8)}), "allow"),
+        _case("evidence of nothing", put("/findings/0/evidence", {}), "allow"),
+        *(
+            _case(f"evidence with {name}", put("/findings/0/evidence", value), "deny", "input.malformed")
+            for name, value in spoilt.items()
+        ),
+        _case("an action without a work", both(put("/findings/0/action", "allow"), _score(800_000)), "deny", "finding.denied"),
+        _case(
+            "a score that never counts", both(_markets("plain"), _found({**quality, "score_millionths": 1_000_000})),
+            "allow", data=_DATA,
+        ),
+    ]  # fmt: skip
 
 
 def _data_cases() -> list[Case]:
@@ -176,6 +271,11 @@ def _data_cases() -> list[Case]:
         "number for a label": {"markets": {"x": {"visible_label": 5}}},
         "text for formats": {"markets": {"x": {"output_formats": "image/png"}}},
         "fraction for approvals": {"markets": {"x": {"approvals": 1.5}}},
+        "label in the middle": {"markets": {"x": {"label_position": "middle"}}},
+        "array for a position": {"markets": {"x": {"label_position": ["top-left"]}}},
+        "general label in the middle": {"obligations": {"label_position": "middle"}},
+        "number for a language": {"markets": {"x": {"label_language": 5}}},
+        "no text for the general language": {"obligations": {"label_language": ""}},
         "no markets": {"markets": None},
         "list for the works": {"works": []},
         "no works": {"works": None},
@@ -198,7 +298,7 @@ def _full_facts() -> Mapping[str, Any]:
     return {
         **facts,
         "request": {**facts["request"], "markets": ["EU"]},
-        "findings": [{**facts["findings"][0], "work": "mural"}],
+        "findings": [{**facts["findings"][0], **WORK}, *facts["findings"][1:]],
     }
 
 
@@ -208,16 +308,26 @@ def _judged(name: str, markets: Sequence[str], millionths: int, outcome: str, *c
     return _case(name, both(_markets(*markets), _score(millionths)), outcome, *codes, data={**_DATA, "markets": world})
 
 
-def _similar(name: str, work: object, millionths: int, outcome: str, *codes: str, change: Change = unchanged) -> Case:
-    """A draft that is as similar as this to `work`."""
+def _similar(
+    name: str, work: object, millionths: int, outcome: str, *codes: str, change: Change = unchanged, action: str = ""
+) -> Case:
+    """A draft that is as similar as this to `work`, of which the register says `action` if it says any."""
     finding = {
         "detector": "similarity",
         "detector_digest": digest(b"works"),
-        "label": "similarity",
+        "label": "copy",
         "score_millionths": millionths,
         "work": work,
+        **({"action": action} if action else {}),
     }
     return _case(name, both(_markets("plain"), _found(finding), change), outcome, *codes, data=_DATA)
+
+
+def _approved(admission: str, review: str) -> Change:
+    """Held or denied at admission, and so decided by people."""
+    return both(
+        put("/admission/outcome", admission), put("/admission/review", {"decision_id": "r1", "outcome": review})
+    )
 
 
 def _markets(*names: str) -> Change:

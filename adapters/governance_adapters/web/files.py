@@ -1,0 +1,53 @@
+"""Verification of an uploaded file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import File, Request, UploadFile
+from starlette.responses import Response
+
+from governance.facts import Act
+from governance_adapters.web.models import VerificationModel
+from governance_adapters.web.problems import TOO_LARGE, ApiError
+from governance_adapters.web.routes import FORM, PartsOf, json_response, operation, router
+
+routes = router("files")
+
+AT_ONCE: Final = 2
+"""Files that are looked at side by side: decoding one may take hundreds of megabytes."""
+
+
+async def read_upload(file: UploadFile, limit: int) -> bytes:
+    """The bytes of an uploaded file.
+
+    Raises:
+        ApiError: 413: it is larger than `limit`.
+    """
+    content = await file.read(limit + 1)
+    if len(content) > limit:
+        raise ApiError(TOO_LARGE, f"A file has at most {limit} bytes here. Send a smaller one.")
+    return content
+
+
+def image_limiter(request: Request) -> CapacityLimiter:
+    """How many images are decoded at once, over all operations."""
+    limiter: CapacityLimiter = request.app.state.images
+    return limiter
+
+
+@routes.post(
+    "/verify",
+    operation_id="verifyFile",
+    summary="Verify a file: manifest, watermark, attribution, entry, inclusion proof.",
+    response_model=VerificationModel,
+    **operation(Act.FILES_VERIFY, takes=FORM),
+)
+async def verify_file(
+    request: Request, parts: PartsOf, file: Annotated[UploadFile, File(description="The file.")]
+) -> Response:
+    """A file of which we know nothing is no error. Nothing of the upload is kept."""
+    content = await read_upload(file, parts.limits.upload)
+    found = await to_thread.run_sync(parts.verifier.verify, content, limiter=image_limiter(request))
+    return json_response(found.as_json())

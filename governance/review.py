@@ -1,0 +1,340 @@
+"""Holds that people decide: the desk at which reviewers read, see, lease, comment on and decide what policy held.
+
+Every act asks the `review` policy first, and every view and decision is an entry before it has an effect. What was
+approved re-enters the line at `mark` (`governance.resumption`); what was rejected, or ran out of time, is destroyed and
+never decrypts again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from governance import steps
+from governance.assets import GovernedItem
+from governance.bodies import Judged
+from governance.canonical import Json
+from governance.entries import Entry, EntryKind, HoldRecord, HoldState
+from governance.errors import (
+    GovernanceError,
+    HoldChangedError,
+    HoldClosedError,
+    LeaseError,
+    NoHoldError,
+    NotPermittedError,
+    ReviewError,
+    StorageError,
+)
+from governance.facts import Act, ReviewVerdict, access_input, review_input
+from governance.held import HeldDraft
+from governance.hold_bodies import act_record, checked_codes, checked_comment, checked_queue, expired_record
+from governance.hold_history import HoldHistory
+from governance.holds import NO_LEASE, later
+from governance.parts import Parts
+from governance.recovery import destroy_quietly, discard_closed
+from governance.resumption import Resumption
+from governance.types import Decision, Finding, Outcome, Principal, Stage, utc_now
+
+logger = logging.getLogger(__name__)
+
+MAX_LEASE_SECONDS = 24 * 3600
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class HoldView:
+    """One hold, as a reviewer reads it: all but the picture.
+
+    `held` is the entry that holds it now, `decision` and `findings` are that entry's. `acts` are the entries of what was
+    done about it, oldest first; `reviewers` and `comments` are who did it and what they wrote, by the id of the act's
+    entry, as far as they were not erased. `needed` people must approve, `given` have.
+    """
+
+    record: HoldRecord
+    held: Entry
+    decision: Decision
+    findings: tuple[Finding, ...]
+    acts: tuple[Entry, ...]
+    reviewers: Mapping[str, str]
+    comments: Mapping[str, str]
+    needed: int
+    given: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """What became of a decision: the hold after it, its entry, and the released item where the draft was released."""
+
+    record: HoldRecord
+    entry: Entry
+    item: GovernedItem | None = None
+
+
+class ReviewDesk:
+    """Where reviewers do what policy lets them. As thread-safe as its parts.
+
+    Each act raises NoHoldError where there is no such hold, HoldClosedError where it was decided or its time is over,
+    NotPermittedError where policy does not let this person do this, and LedgerError or PolicyError where the ledger or
+    the policy cannot be asked.
+    """
+
+    def __init__(self, parts: Parts, *, clock: Callable[[], str] = utc_now) -> None:
+        self.parts = parts
+        self._clock = clock
+        self._resumption = Resumption(parts, clock)
+
+    def holds(
+        self,
+        reviewer: Principal,
+        *,
+        queue: str | None = None,
+        state: HoldState | None = HoldState.OPEN,
+        after: str = "",
+        limit: int = 50,
+    ) -> Sequence[HoldRecord]:
+        """A page of holds beyond the id `after`, oldest first; in any queue or state where None is asked for.
+
+        One that is past its time is shown as it stands until it is touched or settled.
+
+        Raises:
+            NotPermittedError: policy does not let this person read holds.
+        """
+        self._decide(reviewer, access_input(reviewer, Act.HOLDS_READ, time=self._clock()))
+        return self.parts.ledger.holds(state=state, queue=queue, after=after, limit=limit)
+
+    def show(self, reviewer: Principal, hold_id: str) -> HoldView:
+        """Everything about a hold but the picture, whatever its state."""
+        record, history = self._known(hold_id)
+        self._may(reviewer, Act.HOLDS_READ, record, history)
+        return HoldView(
+            record,
+            history.held,
+            history.decision,
+            history.findings,
+            history.acts,
+            history.reviewers(),
+            history.comments(),
+            history.needed,
+            len(history.approvals),
+        )
+
+    def view(self, reviewer: Principal, hold_id: str) -> bytes:
+        """The held draft as a PNG file, after the entry `viewed` is durable.
+
+        Raises:
+            ReviewError: the request was held at admission: there is no draft.
+            StorageError: the draft cannot be decrypted.
+        """
+        record, history = self._open(hold_id)
+        judged = self._may(reviewer, Act.HOLDS_VIEW, record, history)
+        if record.stage is not Stage.RELEASE:
+            raise ReviewError("This request was held at admission.", remedy="Nothing was generated that could be seen.")
+        steps.append(self.parts, act_record(EntryKind.VIEWED, record, judged, time=self._clock()))
+        try:
+            return HeldDraft.unpack(self.parts.quarantine.open(hold_id)).content
+        except StorageError:
+            self._open(hold_id)  # somebody closed it in between: then that is what is said
+            raise
+
+    def lease(self, reviewer: Principal, hold_id: str, seconds: int = 900) -> HoldRecord:
+        """Take the hold, or keep it, for 1 to 86,400 seconds from now: nobody else decides on it meanwhile.
+
+        Raises:
+            LeaseError: another reviewer has it.
+        """
+        if type(seconds) is not int or not 1 <= seconds <= MAX_LEASE_SECONDS:
+            raise LeaseError(f"A lease of {seconds!r} seconds is none.", remedy=f"Ask for 1 to {MAX_LEASE_SECONDS}.")
+        record, history = self._open(hold_id)
+        self._may(reviewer, Act.HOLDS_LEASE, record, history)
+        now = self._clock()
+        return self.parts.ledger.lease(hold_id, reviewer.id, later(now, seconds), now=now)
+
+    def give_back(self, reviewer: Principal, hold_id: str) -> HoldRecord:
+        """End one's own lease.
+
+        Raises:
+            LeaseError: another reviewer has it.
+        """
+        record, history = self._open(hold_id)
+        self._may(reviewer, Act.HOLDS_LEASE, record, history)
+        now = self._clock()
+        return self.parts.ledger.lease(hold_id, reviewer.id, now, now=now)
+
+    def comment(self, reviewer: Principal, hold_id: str, text: str) -> Entry:
+        """Write something down about the hold: kept as it is, erasable, and only its commitment in the entry.
+
+        Raises:
+            ReviewError: the text is empty, too long, or no valid Unicode.
+        """
+        if not checked_comment(text):
+            raise ReviewError("The comment is empty.", remedy="Write something, or leave it.")
+        record, history = self._open(hold_id)
+        judged = self._may(reviewer, Act.HOLDS_COMMENT, record, history)
+        written = act_record(EntryKind.COMMENTED, record, judged, time=self._clock(), comment=text)
+        return steps.append(self.parts, written).entry
+
+    def approve(self, reviewer: Principal, hold_id: str, codes: Sequence[str], comment: str = "") -> Reviewed:
+        """Approve. Where policy says that it is enough, a held draft is released, and a held request may run.
+
+        Raises:
+            LeaseError: the caller has no lease, or it ran out.
+            HoldChangedError: somebody else changed the hold meanwhile; nothing was written.
+            ReviewError: the codes or the comment are unsound; something that policy must see again was erased; or policy
+                does not let the draft leave any more, or asks for more than was approved: the message says which.
+            GovernanceError: the approval stands and the release failed; `settle` tries again.
+        """
+        return self._decided(reviewer, hold_id, EntryKind.APPROVED, codes, comment)
+
+    def reject(self, reviewer: Principal, hold_id: str, codes: Sequence[str], comment: str = "") -> Reviewed:
+        """Reject. One rejection is enough: the draft is destroyed. Raises as `approve`."""
+        return self._decided(reviewer, hold_id, EntryKind.REJECTED, codes, comment)
+
+    def escalate(
+        self, reviewer: Principal, hold_id: str, queue: str, codes: Sequence[str], comment: str = ""
+    ) -> Reviewed:
+        """Hand the hold to another queue; the approvals given so far stand. Raises as `approve`."""
+        return self._decided(reviewer, hold_id, EntryKind.ESCALATED, codes, comment, checked_queue(queue))
+
+    def settle(self, now: str | None = None) -> Sequence[HoldRecord]:
+        """Expire what is past its time, and finish what was approved and is not released because a process ended.
+
+        Returns the holds that changed. What fails is recorded and left for the next time.
+
+        Raises:
+            LedgerError: the ledger cannot be read or written.
+        """
+        now = now or self._clock()
+        changed = [self._expire(record, now) for record in self._all(HoldState.OPEN) if _past(record, now)]
+        for record in self._all(HoldState.APPROVED):
+            if record.stage is Stage.RELEASE:
+                try:
+                    changed.append(self._resumption.release(record)[0])
+                except GovernanceError:
+                    logger.warning("hold %s is approved and could not be released yet", record.id, exc_info=True)
+        discard_closed(self.parts.ledger, self.parts.quarantine)
+        return changed
+
+    def _decided(
+        self,
+        reviewer: Principal,
+        hold_id: str,
+        kind: EntryKind,
+        codes: Sequence[str],
+        comment: str,
+        to: str = "",
+    ) -> Reviewed:
+        codes, comment = checked_codes(codes), checked_comment(comment)
+        record, history = self._open(hold_id)
+        if kind is EntryKind.APPROVED:
+            history.require_restorable()  # before anything is promised
+        judged = self._asked(reviewer, record, history, _VERDICTS[kind], to)
+        self._require_lease(reviewer, record)
+        after = _after(kind, record, judged, to)
+        act = act_record(kind, record, judged, time=self._clock(), codes=codes, comment=comment, to=to, after=after)
+        entry = steps.append(self.parts, act).entry
+        if after.state is HoldState.REJECTED:
+            destroy_quietly(self.parts.quarantine, hold_id)
+        if after.state is HoldState.APPROVED and after.stage is Stage.RELEASE:
+            after, item = self._resumption.release(after)
+            return Reviewed(after, entry, item)
+        return Reviewed(after, entry)
+
+    def _asked(
+        self, reviewer: Principal, record: HoldRecord, history: HoldHistory, verdict: ReviewVerdict, to: str
+    ) -> Judged:
+        """The policy's answer to a decision of this person on this hold."""
+        approving = verdict is ReviewVerdict.APPROVE
+        facts = review_input(
+            history.hold(record.queue),
+            reviewer,
+            verdict,
+            history.approvers() if approving else history.known_approvers(),
+            history.model(),
+            time=self._clock(),
+            inputs=history.inputs(),
+            to=to,
+        )
+        return self._decide(reviewer, facts)
+
+    def _may(self, reviewer: Principal, act: Act, record: HoldRecord, history: HoldHistory) -> Judged:
+        facts = access_input(reviewer, act, history.hold(record.queue), time=self._clock())
+        return self._decide(reviewer, facts)
+
+    def _decide(self, reviewer: Principal, facts: Mapping[str, Json]) -> Judged:
+        """Raises NotPermittedError unless policy lets this be done."""
+        judged = steps.decide(self.parts, Stage.REVIEW, facts)
+        decision = judged.decision
+        if decision.outcome is Outcome.DENY:
+            why = "; ".join(f"{reason.message} ({reason.code})" for reason in decision.reasons) or "no reason was given"
+            raise NotPermittedError(
+                f"Policy does not let {reviewer.id!r} do this: {why}",
+                decision,
+                remedy="Have it done by a reviewer whom data.review of the policy bundle allows it.",
+            )
+        return judged
+
+    def _known(self, hold_id: str) -> tuple[HoldRecord, HoldHistory]:
+        record = self.parts.ledger.hold(hold_id)
+        if record is None:
+            raise NoHoldError(f"There is no hold {hold_id!r}.", remedy="Check the id.")
+        return record, HoldHistory.of(self.parts.ledger, record)
+
+    def _open(self, hold_id: str) -> tuple[HoldRecord, HoldHistory]:
+        """The hold, if it is still to be decided. One whose time is over ends here."""
+        record, history = self._known(hold_id)
+        now = self._clock()
+        if record.state is HoldState.OPEN and _past(record, now):
+            record = self._expire(record, now)
+        if record.state is not HoldState.OPEN:
+            raise HoldClosedError(
+                f"Hold {hold_id} is {record.state.value}.", remedy="Nothing more can be decided about it."
+            )
+        return record, history
+
+    def _require_lease(self, reviewer: Principal, record: HoldRecord) -> None:
+        if record.holder != reviewer.id or record.leased_until <= self._clock():
+            holder = "Nobody has" if record.leased_until <= self._clock() else f"{record.holder!r} has"
+            raise LeaseError(
+                f"{holder} the lease of hold {record.id}; a decision needs one's own.",
+                remedy="Lease the hold, look at it, then decide before the lease runs out.",
+            )
+
+    def _expire(self, record: HoldRecord, now: str) -> HoldRecord:
+        """Silence was a rejection: the entry first, then the draft is destroyed."""
+        expired = replace(record, state=HoldState.EXPIRED, version=record.version + 1, **NO_LEASE)
+        try:
+            steps.append(self.parts, expired_record(expired, now))
+        except HoldChangedError:
+            return self.parts.ledger.hold(record.id) or record  # decided in the last moment: that stands
+        destroy_quietly(self.parts.quarantine, record.id)
+        return expired
+
+    def _all(self, state: HoldState) -> Sequence[HoldRecord]:
+        found: list[HoldRecord] = []
+        while page := self.parts.ledger.holds(state=state, after=found[-1].id if found else "", limit=_PAGE):
+            found += page
+        return found
+
+
+_VERDICTS = {
+    EntryKind.APPROVED: ReviewVerdict.APPROVE,
+    EntryKind.REJECTED: ReviewVerdict.REJECT,
+    EntryKind.ESCALATED: ReviewVerdict.ESCALATE,
+}
+
+
+def _after(kind: EntryKind, record: HoldRecord, judged: Judged, to: str) -> HoldRecord:
+    """How a hold stands when this was decided about it. A decision ends the lease."""
+    state, queue = HoldState.OPEN, record.queue
+    if kind is EntryKind.REJECTED:
+        state = HoldState.REJECTED
+    elif kind is EntryKind.ESCALATED:
+        queue = to
+    elif judged.decision.outcome is Outcome.ALLOW:
+        state = HoldState.APPROVED
+    return replace(record, state=state, queue=queue, version=record.version + 1, **NO_LEASE)
+
+
+def _past(record: HoldRecord, now: str) -> bool:
+    return bool(record.expires) and record.expires <= now

@@ -1,4 +1,8 @@
-"""What a released file was made from, as its manifest names it (C2PA 2.x, section "Ingredient"): by hashes alone."""
+"""What a released file was made from, as its manifest names it (C2PA 2.x, section "Ingredient").
+
+A manifest is public and cannot be recalled, so it names an input image by the salted commitment under which the intent
+entry holds it: whoever is shown the input's salt can check that it is meant, and nobody can guess.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +20,16 @@ _BYTES: Final = "application/octet-stream"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputIngredient:
-    """One input image, as a manifest names it: by its parameter and a digest, never by a file's name or its contents.
+    """One input image, as a manifest names it: by its parameter and a commitment, never by a file's name or its contents.
 
-    `position` counts the inputs of the call from 0. `digest` is the SHA-256 of the file of type `media_type`, or, where
-    that is empty, of bare pixels (see `governance.facts.pixels_digest`). `opened` is the picture that was edited; every
-    other one only went into the model.
+    `position` counts the inputs of the call from 0. `commitment` is the intent entry's to `/inputs/<position>`.
+    `media_type` is that of the file, empty for bare pixels. `opened` is the picture that was edited; every other one only
+    went into the model.
     """
 
     position: int
     parameter: str
-    digest: Digest
+    commitment: Digest
     media_type: str = ""
     opened: bool = False
 
@@ -40,11 +44,9 @@ class InputIngredient:
             "label": self.label,
             "title": self.parameter,
             "format": self.media_type or _BYTES,
-            "instance_id": _named_by_hash(self.digest),
+            "instance_id": _named_by_hash(self.commitment),
             "relationship": "parentOf" if self.opened else "inputTo",
-            "description": "SHA-256 of the file"
-            if self.media_type
-            else "SHA-256 over `<height>x<width>x3`, a line feed and the RGB bytes",
+            "description": f"Commitment of the intent entry to /inputs/{self.position}",
         }
 
 

@@ -7,11 +7,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from governance.canonical import Digest, Json, digest
+from governance.canonical import Digest, Json
+from governance.entries import Entry
 from governance.errors import MarkError, RequestError, SigningError
 from governance.facts import InputManifest, pixels_digest
 from governance.ingredients import InputIngredient
 from governance.ports import Encoder, IngredientFile, ManifestReader, ManifestState
+from governance.records import field_commitments
 from governance.types import InputImage
 
 _EDITED: Final = "image"
@@ -49,11 +51,11 @@ def checked_manifest(encoder: Encoder, reader: ManifestReader, image: InputImage
 
 
 def input_ingredients(
-    admitted: Mapping[str, Json], inputs: Sequence[InputImage]
+    admitted: Mapping[str, Json], inputs: Sequence[InputImage], intent: Entry
 ) -> tuple[tuple[InputIngredient, ...], tuple[IngredientFile, ...]]:
     """How a manifest names the inputs of a call, and the files among them that `ManifestSigner.sign` adds.
 
-    `admitted` is the policy input of the admission. The one picture given as `image` was opened and edited. Where
+    `admitted` is the policy input of the admission, `intent` the entry that commits to each of them. The one picture given as `image` was opened and edited. Where
     several were given, no pipeline says which of them went into which draft, so all are inputs of the model; and what
     only steers another picture, as the `image` of a ControlNet does, was not edited.
 
@@ -66,7 +68,8 @@ def input_ingredients(
         (fact["parameter"], fact["digest"]) == (image.parameter, pixels_digest(image))
         for fact, image in zip(facts, inputs, strict=True)
     )
-    if not same:
+    commitments = field_commitments(intent)
+    if not same or any(f"/inputs/{position}" not in commitments for position in range(len(inputs))):
         raise SigningError(
             "The input images are not those that were admitted, so the manifest would say something else.",
             remedy="Do not change input images while a governed call runs.",
@@ -78,11 +81,11 @@ def input_ingredients(
         InputIngredient(
             position=position,
             parameter=image.parameter,
-            digest=digest(image.content) if image.content else Digest(fact["digest"]),
+            commitment=Digest(str(commitments[f"/inputs/{position}"])),
             media_type=image.media_type,
             opened=image.parameter == edited,
         )
-        for position, (fact, image) in enumerate(zip(facts, inputs, strict=True))
+        for position, image in enumerate(inputs)
     )
     files = tuple(
         IngredientFile(image.content, image.media_type, ingredient.definition())

@@ -14,26 +14,22 @@ from dataclasses import dataclass, replace
 from governance import steps
 from governance.assets import GovernedItem
 from governance.bodies import Judged
-from governance.canonical import Json
 from governance.entries import Entry, EntryKind, HoldRecord, HoldState
 from governance.errors import (
     GovernanceError,
-    HoldChangedError,
-    HoldClosedError,
     LeaseError,
-    NoHoldError,
-    NotPermittedError,
     ReviewError,
     StorageError,
 )
 from governance.facts import Act, ReviewVerdict, access_input, review_input
 from governance.held import HeldDraft
-from governance.hold_bodies import act_record, checked_codes, checked_comment, checked_queue, expired_record
+from governance.hold_bodies import act_record, checked_codes, checked_comment, checked_queue
 from governance.hold_history import HoldHistory
 from governance.holds import NO_LEASE, later
 from governance.parts import Parts
 from governance.recovery import destroy_quietly, discard_closed
 from governance.resumption import Resumption
+from governance.review_gate import ReviewGate, is_past
 from governance.types import Decision, Finding, Outcome, Principal, Stage, utc_now
 
 logger = logging.getLogger(__name__)
@@ -82,6 +78,7 @@ class ReviewDesk:
     def __init__(self, parts: Parts, *, clock: Callable[[], str] = utc_now) -> None:
         self.parts = parts
         self._clock = clock
+        self._gate = ReviewGate(parts, clock)
         self._resumption = Resumption(parts, clock)
 
     def holds(
@@ -100,13 +97,13 @@ class ReviewDesk:
         Raises:
             NotPermittedError: policy does not let this person read holds.
         """
-        self._decide(reviewer, access_input(reviewer, Act.HOLDS_READ, time=self._clock()))
+        self._gate.decide(reviewer, access_input(reviewer, Act.HOLDS_READ, time=self._clock()))
         return self.parts.ledger.holds(state=state, queue=queue, after=after, limit=limit)
 
     def show(self, reviewer: Principal, hold_id: str) -> HoldView:
         """Everything about a hold but the picture, whatever its state."""
-        record, history = self._known(hold_id)
-        self._may(reviewer, Act.HOLDS_READ, record, history)
+        record, history = self._gate.known(hold_id)
+        self._gate.may(reviewer, Act.HOLDS_READ, record, history)
         return HoldView(
             record,
             history.held,
@@ -126,15 +123,15 @@ class ReviewDesk:
             ReviewError: the request was held at admission: there is no draft.
             StorageError: the draft cannot be decrypted.
         """
-        record, history = self._open(hold_id)
-        judged = self._may(reviewer, Act.HOLDS_VIEW, record, history)
+        record, history = self._gate.open(hold_id)
+        judged = self._gate.may(reviewer, Act.HOLDS_VIEW, record, history)
         if record.stage is not Stage.RELEASE:
             raise ReviewError("This request was held at admission.", remedy="Nothing was generated that could be seen.")
         steps.append(self.parts, act_record(EntryKind.VIEWED, record, judged, time=self._clock()))
         try:
             return HeldDraft.unpack(self.parts.quarantine.open(hold_id)).content
         except StorageError:
-            self._open(hold_id)  # somebody closed it in between: then that is what is said
+            self._gate.open(hold_id)  # somebody closed it in between: then that is what is said
             raise
 
     def lease(self, reviewer: Principal, hold_id: str, seconds: int = 900) -> HoldRecord:
@@ -145,8 +142,8 @@ class ReviewDesk:
         """
         if type(seconds) is not int or not 1 <= seconds <= MAX_LEASE_SECONDS:
             raise LeaseError(f"A lease of {seconds!r} seconds is none.", remedy=f"Ask for 1 to {MAX_LEASE_SECONDS}.")
-        record, history = self._open(hold_id)
-        self._may(reviewer, Act.HOLDS_LEASE, record, history)
+        record, history = self._gate.open(hold_id)
+        self._gate.may(reviewer, Act.HOLDS_LEASE, record, history)
         now = self._clock()
         return self.parts.ledger.lease(hold_id, reviewer.id, later(now, seconds), now=now)
 
@@ -156,8 +153,8 @@ class ReviewDesk:
         Raises:
             LeaseError: another reviewer has it.
         """
-        record, history = self._open(hold_id)
-        self._may(reviewer, Act.HOLDS_LEASE, record, history)
+        record, history = self._gate.open(hold_id)
+        self._gate.may(reviewer, Act.HOLDS_LEASE, record, history)
         now = self._clock()
         return self.parts.ledger.lease(hold_id, reviewer.id, now, now=now)
 
@@ -169,8 +166,8 @@ class ReviewDesk:
         """
         if not checked_comment(text):
             raise ReviewError("The comment is empty.", remedy="Write something, or leave it.")
-        record, history = self._open(hold_id)
-        judged = self._may(reviewer, Act.HOLDS_COMMENT, record, history)
+        record, history = self._gate.open(hold_id)
+        judged = self._gate.may(reviewer, Act.HOLDS_COMMENT, record, history)
         written = act_record(EntryKind.COMMENTED, record, judged, time=self._clock(), comment=text)
         return steps.append(self.parts, written).entry
 
@@ -205,7 +202,7 @@ class ReviewDesk:
             LedgerError: the ledger cannot be read or written.
         """
         now = now or self._clock()
-        changed = [self._expire(record, now) for record in self._all(HoldState.OPEN) if _past(record, now)]
+        changed = [self._gate.expire(record, now) for record in self._all(HoldState.OPEN) if is_past(record, now)]
         for record in self._all(HoldState.APPROVED):
             if record.stage is Stage.RELEASE:
                 try:
@@ -225,11 +222,11 @@ class ReviewDesk:
         to: str = "",
     ) -> Reviewed:
         codes, comment = checked_codes(codes), checked_comment(comment)
-        record, history = self._open(hold_id)
+        record, history = self._gate.open(hold_id)
         if kind is EntryKind.APPROVED:
             history.require_restorable()  # before anything is promised
         judged = self._asked(reviewer, record, history, _VERDICTS[kind], to)
-        self._require_lease(reviewer, record)
+        self._gate.require_lease(reviewer, record)
         after = _after(kind, record, judged, to)
         act = act_record(kind, record, judged, time=self._clock(), codes=codes, comment=comment, to=to, after=after)
         entry = steps.append(self.parts, act).entry
@@ -255,60 +252,7 @@ class ReviewDesk:
             inputs=history.inputs(),
             to=to,
         )
-        return self._decide(reviewer, facts)
-
-    def _may(self, reviewer: Principal, act: Act, record: HoldRecord, history: HoldHistory) -> Judged:
-        facts = access_input(reviewer, act, history.hold(record.queue), time=self._clock())
-        return self._decide(reviewer, facts)
-
-    def _decide(self, reviewer: Principal, facts: Mapping[str, Json]) -> Judged:
-        """Raises NotPermittedError unless policy lets this be done."""
-        judged = steps.decide(self.parts, Stage.REVIEW, facts)
-        decision = judged.decision
-        if decision.outcome is Outcome.DENY:
-            why = "; ".join(f"{reason.message} ({reason.code})" for reason in decision.reasons) or "no reason was given"
-            raise NotPermittedError(
-                f"Policy does not let {reviewer.id!r} do this: {why}",
-                decision,
-                remedy="Have it done by a reviewer whom data.review of the policy bundle allows it.",
-            )
-        return judged
-
-    def _known(self, hold_id: str) -> tuple[HoldRecord, HoldHistory]:
-        record = self.parts.ledger.hold(hold_id)
-        if record is None:
-            raise NoHoldError(f"There is no hold {hold_id!r}.", remedy="Check the id.")
-        return record, HoldHistory.of(self.parts.ledger, record)
-
-    def _open(self, hold_id: str) -> tuple[HoldRecord, HoldHistory]:
-        """The hold, if it is still to be decided. One whose time is over ends here."""
-        record, history = self._known(hold_id)
-        now = self._clock()
-        if record.state is HoldState.OPEN and _past(record, now):
-            record = self._expire(record, now)
-        if record.state is not HoldState.OPEN:
-            raise HoldClosedError(
-                f"Hold {hold_id} is {record.state.value}.", remedy="Nothing more can be decided about it."
-            )
-        return record, history
-
-    def _require_lease(self, reviewer: Principal, record: HoldRecord) -> None:
-        if record.holder != reviewer.id or record.leased_until <= self._clock():
-            holder = "Nobody has" if record.leased_until <= self._clock() else f"{record.holder!r} has"
-            raise LeaseError(
-                f"{holder} the lease of hold {record.id}; a decision needs one's own.",
-                remedy="Lease the hold, look at it, then decide before the lease runs out.",
-            )
-
-    def _expire(self, record: HoldRecord, now: str) -> HoldRecord:
-        """Silence was a rejection: the entry first, then the draft is destroyed."""
-        expired = replace(record, state=HoldState.EXPIRED, version=record.version + 1, **NO_LEASE)
-        try:
-            steps.append(self.parts, expired_record(expired, now))
-        except HoldChangedError:
-            return self.parts.ledger.hold(record.id) or record  # decided in the last moment: that stands
-        destroy_quietly(self.parts.quarantine, record.id)
-        return expired
+        return self._gate.decide(reviewer, facts)
 
     def _all(self, state: HoldState) -> Sequence[HoldRecord]:
         found: list[HoldRecord] = []
@@ -334,7 +278,3 @@ def _after(kind: EntryKind, record: HoldRecord, judged: Judged, to: str) -> Hold
     elif judged.decision.outcome is Outcome.ALLOW:
         state = HoldState.APPROVED
     return replace(record, state=state, queue=queue, version=record.version + 1, **NO_LEASE)
-
-
-def _past(record: HoldRecord, now: str) -> bool:
-    return bool(record.expires) and record.expires <= now

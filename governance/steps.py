@@ -251,7 +251,7 @@ def sign(
     """
     if subject.intent is None:
         raise LedgerError("Nothing is signed before its intent is written.", remedy="Run the steps in their order.")
-    ingredients, files = input_ingredients(release.judged.policy_input, inputs)
+    ingredients, files = input_ingredients(release.judged.policy_input, inputs, subject.intent.entry)
     statement = ProvenanceStatement(
         asset_id=asset_id,
         intent_entry_id=subject.intent.entry.id,

@@ -88,9 +88,15 @@ def used_record(approved: Record, opened: Record) -> Record:
         "hold": hold.id,
         "entry": hold.entry_id,
         "decision_id": decision["decision_id"],
-        "approvals": [{"entry": approved.entry.id, "leaf": leaf_hash(approved.entry.leaf()).hex(), "reviewer": "00" * 32}],
+        "approvals": [
+            {"entry": approved.entry.id, "leaf": leaf_hash(approved.entry.leaf()).hex(), "reviewer": "00" * 32}
+        ],
     }
-    using = intent_record(new_id()) if hold.item is None else released_record(hold.subject, new_id().encode(), intent=opened)
+    using = (
+        intent_record(new_id())
+        if hold.item is None
+        else released_record(hold.subject, new_id().encode(), intent=opened)
+    )
     entry = replace(using.entry, body={**using.entry.body, "review": review})
     return replace(using, entry=entry, hold=replace(hold, state=HoldState.DONE, version=hold.version + 1))
 

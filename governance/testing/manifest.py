@@ -234,9 +234,9 @@ class ManifestSignerContract:
     def _made_from(self, content: bytes, media_type: str = "image/png") -> SignedContent:
         """What `signer()` signs with the file as the opened ingredient, and a mask given as bare pixels."""
         opened = InputIngredient(
-            position=0, parameter="image", digest=digest(content), media_type=media_type, opened=True
+            position=0, parameter="image", commitment=digest(content), media_type=media_type, opened=True
         )
-        mask = InputIngredient(position=1, parameter="mask_image", digest=digest(b"a mask"))
+        mask = InputIngredient(position=1, parameter="mask_image", commitment=digest(b"a mask"))
         definition = manifest_definition(replace(example_statement(), inputs=(opened, mask)))
         file = IngredientFile(content, media_type, opened.definition())
         return self.signer().sign(self.content(), "image/png", definition, (file,))

@@ -71,8 +71,10 @@ def signed(content=None, by=SIGNER, media_type="image/png"):
 
 def edited(content, media_type="image/png", by=SIGNER):
     """What is signed as edited from the file `content`, with a mask of bare pixels."""
-    opened = InputIngredient(position=0, parameter="image", digest=digest(content), media_type=media_type, opened=True)
-    mask = InputIngredient(position=1, parameter="mask_image", digest=digest(b"a mask"))
+    opened = InputIngredient(
+        position=0, parameter="image", commitment=digest(content), media_type=media_type, opened=True
+    )
+    mask = InputIngredient(position=1, parameter="mask_image", commitment=digest(b"a mask"))
     statement = replace(example_statement(), inputs=(opened, mask))
     files = (IngredientFile(content, media_type, opened.definition()),)
     return by.sign(picture(seed=2), "image/png", manifest_definition(statement), files)
@@ -168,7 +170,7 @@ class TestSigned:
                 example_statement(),
                 inputs=(
                     InputIngredient(
-                        position=0, parameter="image", digest=digest(parent), media_type="image/png", opened=True
+                        position=0, parameter="image", commitment=digest(parent), media_type="image/png", opened=True
                     ),
                 ),
             )

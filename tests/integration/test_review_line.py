@@ -59,7 +59,7 @@ def asked(**changes):
 
 
 def hold(governor, **changes):
-    with pytest.raises(HeldError, match="work.review"):
+    with pytest.raises(HeldError, match=r"work\.review"):
         governor.generate(asked(**changes), FakePipeline())
     return governor.parts.ledger.holds()[-1]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from governance.canonical import digest
+from governance.canonical import commitment, digest
 from governance.entries import EntryKind
 from governance.errors import ConflictError, GenerationError, RequestError, SigningError
 from governance.facts import pixels_digest
@@ -204,11 +204,21 @@ class TestNamed:
         "other", [(), (InputImage("image", MASK),), (InputImage("mask_image", PICTURE),), (BARE, BARE)]
     )
     def test_inputs_that_were_not_admitted_are_not_signed(self, other):
-        _, policy, _ = asked(BARE)
+        parts, policy, _ = asked(BARE)
         admitted = policy.asked[0][1]
-        assert input_ingredients(admitted, (BARE,))
+        ((_, intent),) = parts.ledger.entries(kind=EntryKind.INTENT)
+        assert input_ingredients(admitted, (BARE,), intent)
         with pytest.raises(SigningError, match="not those that were admitted"):
-            input_ingredients(admitted, other)
+            input_ingredients(admitted, other, intent)
+
+    def test_a_manifest_names_an_input_by_the_commitment_of_its_record_and_never_by_its_hash(self):
+        parts, _, result = asked(BARE)
+        ((_, intent),) = parts.ledger.entries(kind=EntryKind.INTENT)
+        (field,) = (field for field in parts.ledger.fields(intent.id) if field.name == "/inputs/0")
+        content = result.items[0].asset.content
+        assert named_by(commitment(field.name, field.value, field.salt)).encode() in content
+        assert named_by(pixels_digest(BARE)).encode() not in content
+        assert named_by(digest(BARE.pixels.tobytes())).encode() not in content
 
     def test_a_failing_signer_releases_nothing_made_from_inputs(self):
         parts = fake_parts(signer=FakeManifestSigner(error=SigningError("no key", remedy="Give one.")))
@@ -265,6 +275,11 @@ class TestVerified:
         assert verification.made_from == ()
 
 
+def named_by(value):
+    """The name of what has this SHA-256 (RFC 6920)."""
+    return "ni:///sha-256;" + base64.urlsafe_b64encode(bytes.fromhex(value)).decode().rstrip("=")
+
+
 def actions(*inputs):
     definition = manifest_definition(replace(example_statement(), inputs=inputs))
     found = {item["label"]: item["data"] for item in definition["assertions"]}
@@ -273,7 +288,7 @@ def actions(*inputs):
 
 def ingredient(position, parameter, *, opened=False, media_type=""):
     return InputIngredient(
-        position=position, parameter=parameter, digest=digest(b"bytes"), opened=opened, media_type=media_type
+        position=position, parameter=parameter, commitment=digest(b"bytes"), opened=opened, media_type=media_type
     )
 
 
@@ -304,9 +319,9 @@ class TestDefinition:
             actions(ingredient(0, "image", opened=True), ingredient(1, "image", opened=True))
 
     @given(st.binary(max_size=64), st.sampled_from(["", "image/png", "image/webp"]), st.booleans())
-    def test_an_ingredient_is_named_by_its_hash_and_nothing_else_of_it(self, content, media_type, opened):
+    def test_an_ingredient_is_named_by_its_commitment_and_nothing_else_of_it(self, content, media_type, opened):
         named = InputIngredient(
-            position=3, parameter="image", digest=digest(content), media_type=media_type, opened=opened
+            position=3, parameter="image", commitment=digest(content), media_type=media_type, opened=opened
         ).definition()
         name = named["instance_id"].removeprefix("ni:///sha-256;")
         assert base64.urlsafe_b64decode(name + "=").hex() == digest(content)

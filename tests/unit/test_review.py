@@ -23,6 +23,7 @@ from governance.errors import (
 from governance.governor import Governor
 from governance.hold_bodies import MAX_CODES, MAX_COMMENT_CHARACTERS
 from governance.holds import later
+from governance.review_gate import ReviewGate
 from governance.testing import FailingAt, FakePipeline, example_picture
 from governance.types import Outcome, Stage, new_id
 from support.reviewing import ANN, BOB, CAY, CODES, HELD, REQUESTER, VISITOR, ReviewPolicy, held, request
@@ -373,8 +374,7 @@ class Stale:
 
     def append(self, record):
         if record.hold is not None:
-            before = self._ledger.hold(record.hold.id)
-            self._ledger.lease(before.id, before.holder, later(before.leased_until, 1), now=before.leased_until)
+            self._ledger.lease(record.hold.id, CAY.id, "2999-01-02T00:00:00.000Z", now="2999-01-01T00:00:00.000Z")
         return self._ledger.append(record)
 
 
@@ -403,6 +403,14 @@ class TestExpiry:
         with pytest.raises(HoldClosedError):
             line.desk.approve(ANN, line.record.id, CODES)
 
+    def test_one_whose_end_cannot_be_written_yet_is_closed_all_the_same(self):
+        line = held(expiring())
+        line.clock.now = line.record.expires
+        desk = line.over(ledger=Stale(line.parts.ledger))
+        with pytest.raises(HoldClosedError, match="its time is over"):
+            desk.lease(ANN, line.record.id)
+        assert line.record.state is HoldState.OPEN
+
     def test_settling_expires_what_is_past_its_time_and_nothing_else(self):
         line = held(expiring())
         line.clock.now = later(line.record.expires, -1)
@@ -421,7 +429,7 @@ class TestExpiry:
         record = line.record
         line.desk.lease(ANN, record.id)
         line.desk.reject(ANN, record.id, CODES)
-        assert line.desk._expire(record, record.expires).state is HoldState.REJECTED
+        assert ReviewGate(line.parts, line.clock).expire(record, record.expires).state is HoldState.REJECTED
         assert line.kinds()[-1] == "rejected"
 
 

@@ -187,10 +187,11 @@ def _works(settings: Settings) -> str:
     """Whether the register of works says what the ledger's entries say."""
     register = open_works_reader(settings)
     try:
-        count, problems = register.count(), list(disagreements(register, open_ledger(settings)))
+        with open_ledger(settings) as ledger:
+            count, problems = register.count(), list(disagreements(register, ledger))
     except LedgerError as error:
         raise WorkError(
-            f"The register of works cannot be compared with the ledger: {error}",
+            "The register of works cannot be compared with the ledger, which cannot be read.",
             remedy="Mend the ledger, or restore it from a backup.",
         ) from error
     if problems:

@@ -96,25 +96,26 @@ def json_response(value: Json, status: int = 200) -> Response:
     return JSONResponse(value, status)
 
 
-def caller_of(request: Request) -> Caller:
+# These only look something up: as coroutines they cost no change of threads.
+async def caller_of(request: Request) -> Caller:
     """Who was let in."""
     caller: Caller = request.state.caller
     return caller
 
 
-def parts_of(request: Request) -> ApiParts:
+async def parts_of(request: Request) -> ApiParts:
     """What the application stands on."""
     parts: ApiParts = request.app.state.parts
     return parts
 
 
-def cursors_of(request: Request) -> Cursors:
+async def cursors_of(request: Request) -> Cursors:
     """What makes and reads cursors."""
     cursors: Cursors = request.app.state.cursors
     return cursors
 
 
-def door_of(request: Request) -> Door:
+async def door_of(request: Request) -> Door:
     """The door, for a second act in one request."""
     door: Door = request.app.state.door
     return door

@@ -39,25 +39,28 @@ def _disagreements(
     intent = intent_named(entry)
     if intent is None or not entry.body.get("findings") or not asset_id(entry):
         yield f"entry {entry.id} names no intent, no findings or no asset"
-    review = review_named(entry)
-    if decision is None or decision.stage is not Stage.RELEASE or not _let_go(decision, review):
+    if decision is None or decision.stage is not Stage.RELEASE or not _let_go(decision, review_named(entry)):
         yield f"entry {entry.id} records no decision that allowed the release"
     if not is_marked(entry) and not _policy_dropped_the_mark(entry):
         yield f"entry {entry.id} names no watermark, and no decision that dropped it"
-    if report is None or report.state is not ManifestState.TRUSTED:
-        return
+    if report is not None and report.state is ManifestState.TRUSTED:
+        yield from _other_in_manifest(entry, decision, report, log_name)
+
+
+def _other_in_manifest(entry: Entry, decision: Decision | None, report: ManifestReport, log_name: str) -> Iterator[str]:
     try:
         provenance = Provenance.from_assertion(report.provenance or {})
     except SigningError as error:
         yield f"the manifest is not one of ours: {error}"
         return
     named = (provenance.asset_id, (provenance.intent_entry_id, provenance.intent_leaf), provenance.log_origin)
-    if named != (asset_id(entry), intent, log_name):
+    if named != (asset_id(entry), intent_named(entry), log_name):
         yield f"the manifest names another record than entry {entry.id}"
     if decision is not None and (
         decision.decision_id not in provenance.decision_ids or decision.bundle_revision != provenance.bundle_revision
     ):
         yield f"the manifest names other decisions than entry {entry.id}"
+    review = review_named(entry)
     if review is not None and review not in provenance.decision_ids:
         yield f"the manifest does not name the decision by which people let entry {entry.id} go"
 

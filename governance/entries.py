@@ -118,7 +118,11 @@ class Receipt:
 
     def to_json(self) -> str:
         """The wire form, as a stranger receives it."""
-        value = {
+        return json.dumps(self.as_json(), indent=1, ensure_ascii=False) + "\n"
+
+    def as_json(self) -> dict[str, Json]:
+        """The wire form as a value."""
+        return {
             "version": 1,
             "leaf": base64.b64encode(self.leaf).decode(),
             "index": self.index,
@@ -126,7 +130,6 @@ class Receipt:
             "proof": [base64.b64encode(node).decode() for node in self.proof],
             "checkpoint": self.checkpoint,
         }
-        return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Receipt:

@@ -49,7 +49,7 @@ def initialise(settings: Settings) -> tuple[Path, ...]:
         SqliteLedger.open(settings.ledger_path, KeyFolder(settings.keys_path).log()).close()
         made.append(settings.ledger_path)
     if not settings.works_path.exists():
-        with SqliteLedger.open_read_only(settings.ledger_path) as ledger:
+        with SqliteLedger.open(settings.ledger_path, KeyFolder(settings.keys_path).log(), create=False) as ledger:
             SqliteWorks(settings.works_path, ledger, create=True)
         made.append(settings.works_path)
     return tuple(made)

@@ -74,8 +74,17 @@ DATA = {
     "purposes": {"marketing": {"roles": ["designer"]}},
     "roles": {"designer": {"limits": {"steps": 50}, "budget": {"images": 7}}},
     "budgets": {"images": 5, "steps": 9},
-    "markets": {"CN": {"visible_label": "label of CN"}, "EU": {"output_formats": ["image/png", "image/webp"]}},
-    "review": {"approvals": 1, "approvals_by_code": {"work.review": 2}},
+    "markets": {
+        "CN": {"visible_label": "label of CN", "label_language": "zh"},
+        "EU": {"output_formats": ["image/png", "image/webp"]},
+    },
+    "review": {
+        "approvals": 1,
+        "approvals_by_code": {"work.review": 2},
+        "queue": "general",
+        "queue_by_code": {"work.review": "brand"},
+        "due_hours": 24,
+    },
     "small_images": "label",
     "visible_label": "AI-generated",
     "obligations": {"watermark": True, "retain_days": 365, "output_formats": ["image/png"]},
@@ -199,6 +208,11 @@ class TestObligations:
             ("day_budget", {"images": 7, "steps": 9}, ["/roles/designer/budget", "/budgets"]),
             ("approvals", 2, ["/review/approvals_by_code/work.review"]),
             ("approvals", 1, ["/review/approvals"]),
+            ("queue", "brand", ["/review/queue_by_code/work.review"]),
+            ("queue", "general", ["/review/queue"]),
+            ("due_hours", 24, ["/review/due_hours"]),
+            ("expire_hours", 168, []),
+            ("label_language", "zh", ["/markets/CN/label_language"]),
             ("visible_label", "label of CN", ["/markets/CN/visible_label"]),
             ("visible_label", "AI-generated", ["/visible_label"]),
             ("watermark", True, ["/obligations/watermark"]),
@@ -275,9 +289,7 @@ def recorded(
     """The entry of a request that was stopped at admission."""
     request = example_request("a red banknote")
     made = replace(decision(outcome, *(reasons or (TERM,))), bundle_revision=digest(revision))
-    record = Subject("a generation", 1).stopped(
-        EntryKind.DENIED, request, EXAMPLE_MODEL, Judged(made, facts(), Obligations())
-    )
+    record = Subject("a generation", 1).denied(request, EXAMPLE_MODEL, Judged(made, facts(), Obligations()))
     ledger.append(record)
     return record.entry
 

@@ -14,7 +14,17 @@ from governance.canonical import canonical_bytes, canonical_digest, commitment, 
 from governance.disclosure import restored_input
 from governance.entries import Entry, EntryKind, Receipt
 from governance.errors import CanonicalError, LedgerError, ObligationError, ProofError, StorageError
-from governance.facts import Hold, ReviewVerdict, finding_facts, redact, request_facts, review_input, stricter
+from governance.facts import (
+    Act,
+    Hold,
+    ReviewVerdict,
+    access_input,
+    finding_facts,
+    redact,
+    request_facts,
+    review_input,
+    stricter,
+)
 from governance.files import write_atomically
 from governance.obligations import Obligations
 from governance.testing import EXAMPLE_MODEL, example_request
@@ -136,13 +146,24 @@ class TestFacts:
             requester=texts,
             purpose=texts,
             markets=st.lists(texts, max_size=3).map(tuple),
+            queue=texts,
         ),
         verdict=st.sampled_from(ReviewVerdict),
         approvals=st.lists(texts, max_size=3),
+        to=texts,
     )
-    def test_a_review_is_asked_for_with_all_that_is_known_of_it(self, hold, verdict, approvals):
+    def test_a_review_is_asked_for_with_all_that_is_known_of_it(self, hold, verdict, approvals, to):
         reviewer = Principal("reviewer@example.org", ("reviewer", "editor"), "idp", Assurance.AUTHENTICATED)
-        facts = review_input(hold, reviewer, verdict, approvals, EXAMPLE_MODEL, time="2026-11-23T14:00:00.000Z")
+        facts = review_input(
+            hold,
+            reviewer,
+            verdict,
+            approvals,
+            EXAMPLE_MODEL,
+            time="2026-11-23T14:00:00.000Z",
+            inputs=[{"parameter": "image"}],
+            to=to,
+        )
         assert json.loads(canonical_bytes(facts)) == {
             "version": 1,
             "stage": "review",
@@ -154,10 +175,19 @@ class TestFacts:
                 "issuer": "idp",
                 "assurance": "authenticated",
             },
+            "act": "holds.decide",
             "verdict": verdict.value,
+            "to": to,
             "approvals": approvals,
+            "inputs": [{"parameter": "image"}],
             "model": EXAMPLE_MODEL.as_json(),
         }
+
+    @given(act=st.sampled_from(Act))
+    def test_an_act_is_asked_for_without_a_verdict(self, act):
+        facts = access_input(Principal("reviewer@example.org"), act, time="2026-11-23T14:00:00.000Z")
+        assert set(facts) == {"version", "stage", "time", "reviewer", "act"}
+        assert facts["act"] == act.value
 
     def test_the_stricter_outcome_wins(self):
         assert stricter(Outcome.ALLOW, Outcome.REVIEW) is Outcome.REVIEW

@@ -71,6 +71,12 @@ class Door:
         if act not in caller.scopes:
             raise ApiError(SCOPE, f"This key lacks the scope {act.value}. Ask for a key that has it.")
 
+    def remembers(self, caller: Caller, act: Act) -> bool:
+        """Whether policy allowed this a moment ago, by the same bundle."""
+        with self._lock:
+            until, codes = self._permitted.get((caller.principal, act, self._policy.bundle_revision), (0.0, ()))
+        return codes is None and time.monotonic() < until
+
     def check(self, caller: Caller, act: Act) -> None:
         """Refuse what the key was not made for, or what policy does not let its roles do.
 

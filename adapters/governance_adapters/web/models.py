@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import Query
 from fastapi import Path as PathParameter
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from governance.entries import EntryKind, HoldState

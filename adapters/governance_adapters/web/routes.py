@@ -58,7 +58,13 @@ class GuardedRoute(APIRoute):
         async def guarded(request: Request) -> Response:
             if act is not None:
                 door: Door = request.app.state.door
-                request.state.caller = await run_in_threadpool(_enter, door, request, act, desk=desk)
+                # One row of the key file, which waits for no writer, and what is remembered: no change of threads is
+                # worth that. Only a question to policy is.
+                caller = door.caller(request.headers.get("authorization"))
+                door.check_scope(caller, act)
+                if not desk and not door.remembers(caller, act):
+                    await run_in_threadpool(door.check, caller, act)
+                request.state.caller = caller
             _check_parameters(request, known)
             if takes:
                 _check_media_type(request, takes)
@@ -125,12 +131,6 @@ CallerOf = Annotated[Caller, Depends(caller_of)]
 PartsOf = Annotated[ApiParts, Depends(parts_of)]
 CursorsOf = Annotated[Cursors, Depends(cursors_of)]
 DoorOf = Annotated[Door, Depends(door_of)]
-
-
-def _enter(door: Door, request: Request, act: Act, *, desk: bool) -> Caller:
-    caller = door.caller(request.headers.get("authorization"))
-    (door.check_scope if desk else door.check)(caller, act)
-    return caller
 
 
 def _check_parameters(request: Request, known: set[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,8 +24,7 @@ def entry_json(entry: Entry) -> dict[str, Json]:
 
 def receipt_json(receipt: Receipt) -> dict[str, Json]:
     """A receipt in its wire form."""
-    value: dict[str, Json] = json.loads(receipt.to_json())
-    return value
+    return receipt.as_json()
 
 
 def decision_json(decision: Decision) -> dict[str, Json]:

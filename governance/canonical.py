@@ -21,6 +21,7 @@ Digest = NewType("Digest", str)
 
 MAX_SAFE_INTEGER = 2**53 - 1
 SALT_BYTES = 32
+_QUICK = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
 _FIELD_DOMAIN = b"diffusion-governance/field/v1"
 
 
@@ -64,7 +65,7 @@ def is_canonical(content: bytes, value: Json) -> bool:
         CanonicalError: the value has no canonical form.
     """
     if content.isascii():
-        quick = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        quick = _QUICK.encode(value)
         return quick.isascii() and quick.encode() == content
     return canonical_bytes(value) == content
 

@@ -214,6 +214,8 @@ test_the_explanation_names_the_datum_and_the_decision_does_not if {
 		"/review/acts/holds.decide",
 		"/review/roles",
 	]
+	unlisted := array.concat(array.concat(undecided, set("/act", "works.read")), [{"op": "remove", "path": "/hold"}])
+	[reason.datum | some reason in explain(unlisted)] == ["/review/acts"]
 	[reason.datum | some reason in explain(set("/hold/queue", "a/b"))] == ["/review/queues/a~1b"]
 	[reason.datum | some reason in explain(set("/hold/queue", "gone"))] == ["/review/queues"]
 	[reason.datum | some reason in explain(set("/reviewer/id", "designer@example.org"))] == [""]

@@ -19,10 +19,14 @@ denials contains {
 	"code": "review.act",
 	"message": "None of this person's roles may do this.",
 	"path": "/act",
-	"datum": reasons.pointer(["review", "acts", input.act]),
+	"datum": _act_datum,
 } if {
 	not _permitted
 }
+
+default _act_datum := "/review/acts"
+
+_act_datum := reasons.pointer(["review", "acts", input.act]) if is_array(data.review.acts[input.act])
 
 _permitted if {
 	some role in input.reviewer.roles

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 from governance.checkpoint import verify_receipt
 from governance.entries import EntryKind, Receipt
 from governance.errors import LedgerError, StorageError
+from governance.profiles import PROFILES
 from governance_adapters.web.cursors import Cursors
+from governance_adapters.web.models import Profile
 from governance_adapters.web.problems import ApiError
 from support.api import Office, client, new_seed, picture
 
@@ -153,6 +156,26 @@ class TestRecords:
         assert answer.content == asset.content
         assert answer.headers["content-type"] == "image/png"
         assert answer.headers["content-disposition"] == f'attachment; filename="{asset.digest[:16]}.png"'
+
+
+class TestVerification:
+    def test_a_released_file_and_another(self, office, auditor):
+        asset = office.released().asset
+        for content, name in ((asset.content, True), (picture(), False)):
+            found = auditor.post("/verify", files={"file": content}).json()
+            entry = next(check for check in found["checks"] if check["name"] == "entry")
+            assert (entry["status"] == "holds", found["profile"]) == (name, None)
+
+    @pytest.mark.parametrize("profile", PROFILES)
+    def test_a_rule_lists_its_fields(self, office, auditor, profile):
+        content = office.released().asset.content
+        found = auditor.post("/verify", files={"file": content}, params={"profile": profile}).json()["profile"]
+        assert found["profile"] == profile
+        assert found["fields"]
+
+    def test_the_rules_are_those_that_there_are(self, auditor):
+        assert set(get_args(Profile)) == set(PROFILES)
+        assert auditor.post("/verify", files={"file": b"x"}, params={"profile": "mars"}).status_code == 422
 
 
 class TestTextThatMeansHarm:

@@ -51,16 +51,22 @@ def known(office):
     }
 
 
+REFUSALS = [400, 401, 403, 404, 409, 413, 414, 415, 422]
 LISTS = ("listEntries", "listHolds", "listWorks")
 CONFIG = {
     # An address that is too long is refused as such before anything looks at its parameters.
-    "checks": {"negative_data_rejection": {"expected-statuses": [400, 401, 403, 404, 409, 413, 414, 415, 422]}},
+    "checks": {"negative_data_rejection": {"expected-statuses": REFUSALS}},
     # What no schema can say: whether a cursor was signed here, and whether bytes are a picture.
+    # And a file of a form is bytes, whatever other type was put into it: any bytes can be verified.
     "operations": [
+        {
+            "include-operation-id": ["verifyFile"],
+            "checks": {"negative_data_rejection": {"expected-statuses": [200, *REFUSALS]}},
+        },
         {
             "include-operation-id": [*LISTS, "addWork"],
             "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", 401, 403, 404, 409, 422]}},
-        }
+        },
     ],
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
 from governance.canonical import Digest
 from governance.checkpoint import parse_checkpoint
@@ -22,6 +22,19 @@ _ONE = select(ENTRY.c.seq, ENTRY.c.leaf).where(ENTRY.c.id == bindparam("of_id"))
 _FIELDS = (
     select(PERSONAL_FIELD).where(PERSONAL_FIELD.c.entry_id == bindparam("of_entry")).order_by(PERSONAL_FIELD.c.name)
 )
+
+
+def _page(*, subject: bool, kind: bool) -> Select[tuple[int, bytes]]:
+    """A keyset page of entries, of one subject or of one kind if so."""
+    query = select(ENTRY.c.seq, ENTRY.c.leaf).where(ENTRY.c.seq > bindparam("after"))
+    if subject:
+        query = query.where(ENTRY.c.subject == bindparam("of_subject"))
+    if kind:
+        query = query.where(ENTRY.c.kind == bindparam("of_kind"))
+    return query.order_by(ENTRY.c.seq).limit(bindparam("most"))
+
+
+_PAGES = {(subject, kind): _page(subject=subject, kind=kind) for subject in (False, True) for kind in (False, True)}
 
 
 def entry(connection: Connection, entry_id: str) -> tuple[int, Entry]:
@@ -49,12 +62,10 @@ def entries(
     connection: Connection, after: int, limit: int, subject: str | None, kind: EntryKind | None
 ) -> Sequence[tuple[int, Entry]]:
     """One keyset page; see `Ledger.entries`."""
-    query = select(ENTRY.c.seq, ENTRY.c.leaf).where(ENTRY.c.seq > after).order_by(ENTRY.c.seq).limit(limit)
-    if subject is not None:
-        query = query.where(ENTRY.c.subject == subject)
-    if kind is not None:
-        query = query.where(ENTRY.c.kind == kind.value)
-    return [(row.seq, Entry.from_leaf(row.leaf)) for row in connection.execute(query)]
+    query = _PAGES[subject is not None, kind is not None]
+    wanted = {"after": after, "most": limit, "of_subject": subject, "of_kind": kind and kind.value}
+    rows = connection.execute(query, wanted)
+    return [(row.seq, Entry.from_leaf(row.leaf)) for row in rows]
 
 
 def receipt(connection: Connection, entry_id: str) -> Receipt:

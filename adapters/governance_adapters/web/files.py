@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import File, Request, UploadFile
+from fastapi import File, Query, Request, UploadFile
 from starlette.responses import Response
 
+from governance.canonical import Json
 from governance.facts import Act
-from governance_adapters.web.models import VerificationModel
+from governance.profiles import judge_profile
+from governance_adapters.web.models import Profile, VerificationModel
 from governance_adapters.web.problems import TOO_LARGE, ApiError
 from governance_adapters.web.routes import FORM, PartsOf, json_response, operation, router
 
@@ -45,9 +47,17 @@ def image_limiter(request: Request) -> CapacityLimiter:
     **operation(Act.FILES_VERIFY, takes=FORM),
 )
 async def verify_file(
-    request: Request, parts: PartsOf, file: Annotated[UploadFile, File(description="The file.")]
+    request: Request,
+    parts: PartsOf,
+    file: Annotated[UploadFile, File(description="The file.")],
+    profile: Annotated[Profile | None, Query(description="Also list the fields of this rule.")] = None,
 ) -> Response:
     """A file of which we know nothing is no error. Nothing of the upload is kept."""
     content = await read_upload(file, parts.limits.upload)
-    found = await to_thread.run_sync(parts.verifier.verify, content, limiter=image_limiter(request))
-    return json_response(found.as_json())
+
+    def looked_at() -> dict[str, Json]:
+        verification = parts.verifier.verify(content)
+        judged = None if profile is None else judge_profile(profile, verification, content).as_json()
+        return {**verification.as_json(), "profile": judged}
+
+    return json_response(await to_thread.run_sync(looked_at, limiter=image_limiter(request)))

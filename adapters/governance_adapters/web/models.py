@@ -9,6 +9,7 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from governance.entries import EntryKind, HoldState
+from governance.profile_fields import FieldState
 from governance.types import Outcome, Stage
 from governance.verification import Status
 from governance_adapters.web.cursors import MAX_CURSOR
@@ -41,6 +42,10 @@ AssetName = Annotated[
         examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
     ),
 ]
+
+
+Profile = Literal["eu-ai-act-50", "us-ca-sb942", "cn-gb45438"]
+"""The rules whose fields can be asked for: the names of `governance.profiles.PROFILES`."""
 
 
 class Given(BaseModel):
@@ -258,6 +263,34 @@ class CheckModel(BaseModel):
     detail: str
 
 
+class ProfileFieldModel(BaseModel):
+    """One field that a rule names."""
+
+    name: str
+    clause: str
+    state: FieldState
+    required: bool
+    detail: str
+
+
+class ProfileModel(BaseModel):
+    """The fields of a rule in one file."""
+
+    profile: Profile
+    rule: str
+    holds: bool = Field(description="Whether every required field is there.")
+    fields: list[ProfileFieldModel]
+
+
+class MadeFromModel(BaseModel):
+    """A file that the file says it was made from."""
+
+    title: str
+    relationship: str
+    manifest: str = Field(description="What its own manifest is.")
+    label: str
+
+
 class VerificationModel(BaseModel):
     """The answers for one file."""
 
@@ -266,6 +299,8 @@ class VerificationModel(BaseModel):
     )
     entry: str | None = Field(description="The entry that records the file.")
     checks: list[CheckModel]
+    made_from: list[MadeFromModel] = Field(description="Its ingredients, as its manifest names them.")
+    profile: ProfileModel | None = Field(None, description="The fields of the rule that was asked for.")
 
 
 ReviewedModel.model_rebuild()

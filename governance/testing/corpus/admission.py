@@ -24,7 +24,7 @@ from governance.testing.corpus.cases import (
     unchanged,
 )
 from governance.testing.corpus.models import ADAPTER, LORA
-from governance.testing.corpus.review import REVIEW
+from governance.testing.corpus.reviewing import REVIEW
 from governance.testing.policy import admission_facts
 from governance.types import Stage
 

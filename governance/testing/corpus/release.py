@@ -22,7 +22,7 @@ from governance.testing.corpus.cases import (
 from governance.testing.policy import release_facts
 from governance.types import Stage
 
-_case = case_maker(Stage.RELEASE, release_facts)
+case = case_maker(Stage.RELEASE, release_facts)
 
 _MARKETS: Mapping[str, Any] = {
     "east": {
@@ -45,7 +45,7 @@ _WORKS: Mapping[str, Any] = {
     "not read": ["deny"],
     "Ж/~": {"title": "Ж", "owner": "a museum", "action": "deny"},
 }
-_DATA: Mapping[str, Any] = {
+DATA: Mapping[str, Any] = {
     "markets": _MARKETS,
     "works": _WORKS,
     "thresholds": {
@@ -54,6 +54,7 @@ _DATA: Mapping[str, Any] = {
         "low_quality_hash": {"deny": 1_000_001, "review": 1_000_001},
     },
 }
+"""Markets, works and thresholds of these cases."""
 
 
 def malformed_cases() -> list[Case]:
@@ -73,46 +74,44 @@ def rule_cases() -> list[Case]:
         *_market_cases(),
         *_obligation_cases(),
         *_label_cases(),
-        *_work_cases(),
-        *_finding_cases(),
         *_data_cases(),
     ]
 
 
 def _line_cases() -> list[Case]:
     return [
-        _case("good", unchanged, "allow"),
-        _case("below review", _score(399_999), "allow"),
-        _case("at review", _score(400_000), "review", "finding.review"),
-        _case("below deny", _score(799_999), "review", "finding.review"),
-        _case("at deny", _score(800_000), "deny", "finding.denied"),
-        _case("certain", _score(1_000_000), "deny", "finding.denied"),
-        _case("more than certain", _score(1_000_001), "deny", "input.malformed"),
-        _case("no findings", put("/findings", []), "deny", "detector.missing"),
-        _case("another detector", put("/findings/0/detector", "x"), "deny", "detector.missing"),
-        _case("unknown label", put("/findings/0/label", "x"), "deny", "finding.unjudged"),
-        _case("label of a prototype", put("/findings/0/label", "__proto__"), "deny", "finding.unjudged"),
-        _case("not admitted", put("/admission/outcome", "deny"), "deny", "admission.not_allowed"),
-        _case("admission held", put("/admission/outcome", "review"), "deny", "admission.not_allowed"),
-        _case("admission held and approved", _approved("review", "allow"), "allow"),
-        _case("admission held, approvals awaited", _approved("review", "review"), "deny", "admission.not_allowed"),
-        _case("admission held and rejected", _approved("review", "deny"), "deny", "admission.not_allowed"),
-        _case("admission denied, yet approved", _approved("deny", "allow"), "deny", "admission.not_allowed"),
-        _case("approved in another word", _approved("review", "yes"), "deny", "input.malformed"),
-        _case(
+        case("good", unchanged, "allow"),
+        case("below review", with_score(399_999), "allow"),
+        case("at review", with_score(400_000), "review", "finding.review"),
+        case("below deny", with_score(799_999), "review", "finding.review"),
+        case("at deny", with_score(800_000), "deny", "finding.denied"),
+        case("certain", with_score(1_000_000), "deny", "finding.denied"),
+        case("more than certain", with_score(1_000_001), "deny", "input.malformed"),
+        case("no findings", put("/findings", []), "deny", "detector.missing"),
+        case("another detector", put("/findings/0/detector", "x"), "deny", "detector.missing"),
+        case("unknown label", put("/findings/0/label", "x"), "deny", "finding.unjudged"),
+        case("label of a prototype", put("/findings/0/label", "__proto__"), "deny", "finding.unjudged"),
+        case("not admitted", put("/admission/outcome", "deny"), "deny", "admission.not_allowed"),
+        case("admission held", put("/admission/outcome", "review"), "deny", "admission.not_allowed"),
+        case("admission held and approved", _approved("review", "allow"), "allow"),
+        case("admission held, approvals awaited", _approved("review", "review"), "deny", "admission.not_allowed"),
+        case("admission held and rejected", _approved("review", "deny"), "deny", "admission.not_allowed"),
+        case("admission denied, yet approved", _approved("deny", "allow"), "deny", "admission.not_allowed"),
+        case("approved in another word", _approved("review", "yes"), "deny", "input.malformed"),
+        case(
             "approved by nothing", both(_approved("review", "allow"), put("/admission/review/decision_id", "")), "deny",
             "input.malformed",
         ),
-        _case("approved by a word", put("/admission/review", "allow"), "deny", "input.malformed"),
-        _case("other weights", put("/model/components/unet", digest(b"x")), "deny", "model.not_allowed"),
-        _case("larger than allowed", put("/draft/width", 2**24), "deny", "draft.too_large"),
-        _case("too small to mark", put("/draft/markable", False), "allow"),
-        _case("too small, labelled", put("/draft/markable", False), "allow", data={"small_images": "label"}),
-        _case(
-            "too small, a market's label", both(put("/draft/markable", False), _markets("east")), "allow",
-            data={**_DATA, "small_images": "label"},
+        case("approved by a word", put("/admission/review", "allow"), "deny", "input.malformed"),
+        case("other weights", put("/model/components/unet", digest(b"x")), "deny", "model.not_allowed"),
+        case("larger than allowed", put("/draft/width", 2**24), "deny", "draft.too_large"),
+        case("too small to mark", put("/draft/markable", False), "allow"),
+        case("too small, labelled", put("/draft/markable", False), "allow", data={"small_images": "label"}),
+        case(
+            "too small, a market's label", both(put("/draft/markable", False), in_markets("east")), "allow",
+            data={**DATA, "small_images": "label"},
         ),
-        _case("facts of admission", put("/stage", "admission"), "deny", "input.malformed"),
+        case("facts of admission", put("/stage", "admission"), "deny", "input.malformed"),
     ]  # fmt: skip
 
 
@@ -134,42 +133,42 @@ def _market_cases() -> list[Case]:
         _judged("name with a slash", ["a/b~c"], 600_000, "deny", "finding.denied"),
         _judged("unknown market", ["atlantis"], 0, "deny", "market.unknown"),
         _judged("unknown market among known ones", ["plain", "atlantis"], 0, "deny", "market.unknown"),
-        _case("market without a name", _markets(""), "deny", "input.malformed", data=_DATA),
-        _case("everywhere where there are no markets", _score(400_000), "review", "finding.review", data={"markets": {}}),
-        _case("label of one market, there", both(_markets("east"), _found(weapons)), "allow", data=_DATA),
-        _case(
-            "label of one market, elsewhere", both(_markets("west"), _found(weapons)), "deny", "finding.unjudged",
-            data=_DATA,
+        case("market without a name", in_markets(""), "deny", "input.malformed", data=DATA),
+        case("everywhere where there are no markets", with_score(400_000), "review", "finding.review", data={"markets": {}}),
+        case("label of one market, there", both(in_markets("east"), also_found(weapons)), "allow", data=DATA),
+        case(
+            "label of one market, elsewhere", both(in_markets("west"), also_found(weapons)), "deny", "finding.unjudged",
+            data=DATA,
         ),
-        _case(
-            "label of one market, both", both(_markets("east", "west"), _found(weapons)), "deny", "finding.unjudged",
-            data=_DATA,
+        case(
+            "label of one market, both", both(in_markets("east", "west"), also_found(weapons)), "deny", "finding.unjudged",
+            data=DATA,
         ),
     ]  # fmt: skip
 
 
 def _obligation_cases() -> list[Case]:
     """What differs here are the obligations; that engines agree on them is for the conformance run to say."""
-    two = {**_DATA, "obligations": {"output_formats": ["image/png", "image/jpeg"], "approvals": 1}}
+    two = {**DATA, "obligations": {"output_formats": ["image/png", "image/jpeg"], "approvals": 1}}
     long = {name: {"visible_label": letter * 60} for name, letter in (("one", "é"), ("two", "字"))}
     fitting = {**long, "two": {"visible_label": "字" * 57}}
     return [
-        _case("obliged by one market", _markets("east"), "allow", data=_DATA),
-        _case("obliged by none", _markets("west"), "allow", data=_DATA),
-        _case("formats in common", _markets("north"), "allow", data=two),
-        _case("no format in common", _markets("north"), "deny", "format.none", data=_DATA),
-        _case("two markets without one", _markets("east", "north"), "deny", "format.none", data=two),
-        _case("everywhere without one", unchanged, "deny", "format.none", data=_DATA),
-        _case("no formats listed", _markets("north"), "allow", data={**_DATA, "obligations": {"output_formats": []}}),
-        _case("no general formats", _markets("north"), "allow", data={**_DATA, "obligations": {}}),
-        _case("labels side by side", unchanged, "allow", data={"markets": fitting}),
-        _case("labels too long together", _markets("one", "two"), "allow", data={"markets": long}),
-        _case(
-            "a general label beside a market's", _markets("one", "three"), "allow",
+        case("obliged by one market", in_markets("east"), "allow", data=DATA),
+        case("obliged by none", in_markets("west"), "allow", data=DATA),
+        case("formats in common", in_markets("north"), "allow", data=two),
+        case("no format in common", in_markets("north"), "deny", "format.none", data=DATA),
+        case("two markets without one", in_markets("east", "north"), "deny", "format.none", data=two),
+        case("everywhere without one", unchanged, "deny", "format.none", data=DATA),
+        case("no formats listed", in_markets("north"), "allow", data={**DATA, "obligations": {"output_formats": []}}),
+        case("no general formats", in_markets("north"), "allow", data={**DATA, "obligations": {}}),
+        case("labels side by side", unchanged, "allow", data={"markets": fitting}),
+        case("labels too long together", in_markets("one", "two"), "allow", data={"markets": long}),
+        case(
+            "a general label beside a market's", in_markets("one", "three"), "allow",
             data={"markets": {**fitting, "three": {}}, "obligations": {"visible_label": "AI", "watermark": True}},
         ),
-        _case(
-            "more approvals in general", _markets("east"), "allow", data={**_DATA, "obligations": {"approvals": 3}}
+        case(
+            "more approvals in general", in_markets("east"), "allow", data={**DATA, "obligations": {"approvals": 3}}
         ),
     ]  # fmt: skip
 
@@ -187,77 +186,13 @@ def _label_cases() -> list[Case]:
     data = {"markets": markets, "obligations": general}
     return [
         *(
-            _case(f"label in {' and '.join(named) or 'every market'}", _markets(*named), "allow", data=data)
+            case(f"label in {' and '.join(named) or 'every market'}", in_markets(*named), "allow", data=data)
             for named in (["plain"], ["quebec"], ["east"], ["far"], ["east", "far"], ["far", "west"], ["plain", "east"], [])
         ),
-        _case("label of a market alone", _markets("far"), "allow", data={**data, "obligations": {}}),
-        _case(
+        case("label of a market alone", in_markets("far"), "allow", data={**data, "obligations": {}}),
+        case(
             "too small, labelled in a language", put("/draft/markable", False), "allow",
             data={**data, "small_images": "label"},
-        ),
-    ]  # fmt: skip
-
-
-def _work_cases() -> list[Case]:
-    research = put("/request/purpose", "research")
-    return [
-        _similar("denied work", "mural", 600_000, "deny", "work.denied"),
-        _similar("denied work, certain", "mural", 1_000_000, "deny", "work.denied"),
-        _similar("denied work, not similar enough", "mural", 599_999, "allow"),
-        _similar("denied work, licensed purpose", "mural", 1_000_000, "allow", change=research),
-        _similar("reviewed work", "mascot", 600_000, "review", "work.review"),
-        _similar("reviewed work, certain", "mascot", 1_000_000, "review", "work.review"),
-        _similar("allowed work", "logo", 1_000_000, "allow"),
-        _similar("work allowed for another purpose", "poster", 600_000, "review", "work.review"),
-        _similar("work allowed for this purpose", "poster", 1_000_000, "allow", change=research),
-        _similar("unknown work", "new", 600_000, "review", "work.review"),
-        _similar("unknown work, not similar enough", "new", 599_999, "allow"),
-        _similar("unknown work, certain", "new", 900_000, "deny", "finding.denied"),
-        _similar("work with an unknown action", "misspelt", 600_000, "deny", "work.denied"),
-        _similar("work that cannot be read", "not read", 600_000, "deny", "work.denied"),
-        _similar("work with an odd name", "Ж/~", 600_000, "deny", "work.denied"),
-        _similar("nameless work", "", 600_000, "deny", "input.malformed"),
-        _similar("number for a work", 7, 600_000, "deny", "input.malformed"),
-        _similar("null for a work", None, 600_000, "deny", "input.malformed"),
-        _similar("new work to deny", "new", 600_000, "deny", "work.denied", action="deny"),
-        _similar("new work to deny, not similar enough", "new", 599_999, "allow", action="deny"),
-        _similar("new work to review, certain", "new", 1_000_000, "review", "work.review", action="review"),
-        _similar("new work to allow, certain", "new", 1_000_000, "allow", action="allow"),
-        _similar(
-            "work that the register allows and the data denies", "mural", 600_000, "deny", "work.denied", action="allow"
-        ),
-        _similar("work that the register denies and the data allows", "logo", 1_000_000, "allow", action="deny"),
-        _similar("unread work that the register allows", "not read", 600_000, "deny", "work.denied", action="allow"),
-        _similar("unknown action", "new", 0, "deny", "input.malformed", action="permit"),
-    ]
-
-
-def _finding_cases() -> list[Case]:
-    """What a finding says of itself beside its score."""
-    quality = {"detector": "similarity", "detector_digest": digest(b"works"), "label": "low_quality_hash"}
-    spoilt: Mapping[str, Any] = {
-        "null": {"hamming": None},
-        "a boolean": {"hamming": True},
-        "a fraction": {"hamming": 0.5},
-        "a number beyond every safe integer": {"hamming": 2**60},
-        "an array": {"hamming": [12]},
-        "an object": {"hamming": {}},
-        "no text": {"variant": ""},
-        "no name": {"": 12},
-        "nine members": {f"member {number}": number for number in range(9)},
-    }
-    return [
-        _case("evidence", put("/findings/0/evidence", WORK["evidence"]), "allow"),
-        _case("evidence of the largest kind", put("/findings/0/evidence", {f"字{n}": -n for n in range(8)}), "allow"),
-        _case("evidence of nothing", put("/findings/0/evidence", {}), "allow"),
-        *(
-            _case(f"evidence with {name}", put("/findings/0/evidence", value), "deny", "input.malformed")
-            for name, value in spoilt.items()
-        ),
-        _case("an action without a work", both(put("/findings/0/action", "allow"), _score(800_000)), "deny", "finding.denied"),
-        _case(
-            "a score that never counts", both(_markets("plain"), _found({**quality, "score_millionths": 1_000_000})),
-            "allow", data=_DATA,
         ),
     ]  # fmt: skip
 
@@ -287,8 +222,8 @@ def _data_cases() -> list[Case]:
         "another word for small images": {"small_images": "shrink"},
     }
     return [
-        _case("no detector required", unchanged, "deny", "detector.missing", data={"required_detectors": []}),
-        *(_case(name, unchanged, "deny", "data.malformed", data=data) for name, data in broken.items()),
+        case("no detector required", unchanged, "deny", "detector.missing", data={"required_detectors": []}),
+        *(case(name, unchanged, "deny", "data.malformed", data=data) for name, data in broken.items()),
     ]
 
 
@@ -305,22 +240,9 @@ def _full_facts() -> Mapping[str, Any]:
 def _judged(name: str, markets: Sequence[str], millionths: int, outcome: str, *codes: str, without: str = "") -> Case:
     """A score in `markets` of a world that lacks `without`."""
     world = {market: rules for market, rules in _MARKETS.items() if market != without}
-    return _case(name, both(_markets(*markets), _score(millionths)), outcome, *codes, data={**_DATA, "markets": world})
-
-
-def _similar(
-    name: str, work: object, millionths: int, outcome: str, *codes: str, change: Change = unchanged, action: str = ""
-) -> Case:
-    """A draft that is as similar as this to `work`, of which the register says `action` if it says any."""
-    finding = {
-        "detector": "similarity",
-        "detector_digest": digest(b"works"),
-        "label": "copy",
-        "score_millionths": millionths,
-        "work": work,
-        **({"action": action} if action else {}),
-    }
-    return _case(name, both(_markets("plain"), _found(finding), change), outcome, *codes, data=_DATA)
+    return case(
+        name, both(in_markets(*markets), with_score(millionths)), outcome, *codes, data={**DATA, "markets": world}
+    )
 
 
 def _approved(admission: str, review: str) -> Change:
@@ -330,13 +252,16 @@ def _approved(admission: str, review: str) -> Change:
     )
 
 
-def _markets(*names: str) -> Change:
+def in_markets(*names: str) -> Change:
+    """For these markets."""
     return put("/request/markets", list(names))
 
 
-def _found(finding: Mapping[str, Any]) -> Change:
+def also_found(finding: Mapping[str, Any]) -> Change:
+    """With one more finding."""
     return lambda facts: facts["findings"].append(dict(finding))
 
 
-def _score(millionths: int) -> Change:
+def with_score(millionths: int) -> Change:
+    """With this score of the first finding."""
     return put("/findings/0/score_millionths", millionths)

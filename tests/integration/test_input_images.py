@@ -187,7 +187,6 @@ class TestPictures:
             PICTURE.convert("RGBA"),
             FileImage.of(PIXELS, b"", ""),
         ],
-        ids=named,
         ids=["pil", "bytes", "doubles", "batch", "four channels", "opaque", "file"],
     )
     def test_one_picture_has_one_digest_however_it_is_given(self, value):
@@ -258,7 +257,6 @@ class TestPictures:
             (np.zeros((MAX_INPUTS + 1, 2, 2, 3)), "more than 64 input images"),
         ],
         ids=named,
-        ids=str,
     )
     def test_what_has_no_8_bit_form_is_refused(self, value, message):
         with pytest.raises(RequestError, match=message) as caught:
@@ -297,7 +295,6 @@ class TestPictures:
             ("prompt_embeds", np.zeros((4, 4, 3))),
         ],
         ids=named,
-        ids=str,
     )
     def test_what_is_no_picture_is_refused_as_before(self, edit, line, name, value):
         with pytest.raises(UnsupportedArgumentError):

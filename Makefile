@@ -21,7 +21,9 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/policy.py
 	$(BIN)/python benchmarks/normalise.py
 	$(BIN)/python benchmarks/similarity.py
+	$(BIN)/python benchmarks/recall.py
 	$(BIN)/python benchmarks/stream.py
+	$(BIN)/python benchmarks/api.py
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -30,14 +30,19 @@ from skimage import data as photographs
 from governance.facts import admission_input, request_facts
 from governance.governor import Governor
 from governance.testing import EXAMPLE_MODEL, FakePipeline, example_request
+from governance.testing.works import KEEPER
 from governance.types import Draft, Stage, Usage, new_id, utc_now
+from governance.works import WorkAction
 from governance_adapters import Settings
-from governance_adapters.installation import initialise
+from governance_adapters.installation import existing_keys, existing_ledger, initialise
+from governance_adapters.marking.encoding import ImageEncoder
 from governance_adapters.policy.bundle import allow_model
-from governance_adapters.wiring import open_governor
+from governance_adapters.storage.ledger import SqliteLedger
+from governance_adapters.wiring import open_governor, open_work_maker, open_works
 
 SIZES = (512, 1024)
-TARGETS = {512: 140.0, 1024: 340.0}
+WORKS = ("camera", "coins", "page")
+TARGETS = {512: 200.0, 1024: 400.0}
 STAGES = {
     "policy": ("decide",),
     "detectors": ("detect",),
@@ -116,12 +121,28 @@ def governed(folder: Path, seconds: dict[str, list[float]]) -> Governor:
     settings = Settings.load(home=folder)
     initialise(settings)
     allow_model(settings.bundle_path, EXAMPLE_MODEL, name="painted", licence="CC0-1.0")
+    register_works(settings)
     parts = open_governor(settings).parts
     timed = {name: Timed(getattr(parts, name), name, seconds) for name in STAGES if name not in ("detectors", "ledger")}
     detectors = tuple(Timed(detector, "detectors", seconds) for detector in parts.detectors)
     values = {name: getattr(parts, name) for name in parts.__slots__}
     values |= {**timed, "detectors": detectors, "ledger": Timed(parts.ledger, "ledger", seconds)}
     return Governor(type(parts)(**values))
+
+
+def register_works(settings: Settings) -> None:
+    """Protected works, other photographs than those that are governed: with none, similarity has nothing to do."""
+    maker, encoder = open_work_maker(settings), ImageEncoder()
+    with SqliteLedger.open(existing_ledger(settings), existing_keys(settings).log()) as ledger:
+        register = open_works(settings, ledger)
+        for name in WORKS:
+            picture = getattr(photographs, name)()
+            pixels = picture if picture.ndim == 3 else np.repeat(picture[..., np.newaxis], 3, axis=2)
+            file = (name, encoder.encode(np.ascontiguousarray(pixels), "image/png"))
+            register.add(
+                maker.make([file], title=name, owner="Example", licence="LicenseRef-example", action=WorkAction.REVIEW),
+                KEEPER,
+            )
 
 
 def run(

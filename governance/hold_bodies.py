@@ -33,17 +33,21 @@ def act_record(
     codes: Sequence[str] = (),
     comment: str = "",
     to: str = "",
+    lacking: int = 0,
     after: HoldRecord | None = None,
 ) -> Record:
     """An act about the hold `record`, which policy let somebody do, and how the hold stands `after` it.
 
-    `to` is the queue that an escalation goes to.
+    `to` is the queue that an escalation goes to. `lacking` is how many approvals the `held` entry obliges beyond those
+    given with this one.
     """
     body: dict[str, Json] = {"item": record.item, "hold": {"id": record.id, "entry": record.entry_id}}
     if codes:
         body["codes"] = list(codes)
     if to:
         body["queue"] = to
+    if lacking > 0:
+        body["lacking"] = lacking
     fields = (PersonalField(COMMENT_FIELD, new_salt(), comment),) if comment else ()
     act = record_of(kind, record.subject, body, judged=judged, fields=fields, time=time)
     return replace(act, hold=after)

@@ -16,10 +16,10 @@ from governance.entries import Entry, EntryKind, HoldRecord, HoldState
 from governance.errors import LedgerError, ReviewError
 from governance.facts import Hold
 from governance.hold_bodies import COMMENT_FIELD, REVIEWER_FIELD
-from governance.holds import Approved, hold_named, holding_entry_named
+from governance.holds import Approved, hold_named, holding_entry_named, state_after
 from governance.merkle import leaf_hash
 from governance.ports import Ledger
-from governance.types import AdapterFacts, Decision, Finding, ModelFacts, Outcome, Stage
+from governance.types import AdapterFacts, Decision, Finding, ModelFacts, Stage
 
 ALL_ENTRIES = 100_000
 """More entries than one generation can have."""
@@ -90,7 +90,8 @@ class HoldHistory:
         decision = decision_of(approvals[-1], self.ledger.fields(approvals[-1].id)) if approvals else None
         if (
             decision is None
-            or (decision.stage, decision.outcome) != (Stage.REVIEW, Outcome.ALLOW)
+            or decision.stage is not Stage.REVIEW
+            or state_after(approvals[-1]) is not HoldState.APPROVED
             or self.record.state is not HoldState.APPROVED
         ):
             raise LedgerError(f"No entry completes the approval of hold {self.record.id}.", remedy=_VERIFY)

@@ -177,8 +177,8 @@ def state_after(entry: Entry) -> HoldState | None:
         return None
     if entry.kind is EntryKind.APPROVED:
         decision: Any = entry.body.get("decision")
-        enough = isinstance(decision, Mapping) and decision.get("outcome") == Outcome.ALLOW.value
-        return HoldState.APPROVED if enough else HoldState.OPEN
+        allowed = isinstance(decision, Mapping) and decision.get("outcome") == Outcome.ALLOW.value
+        return HoldState.APPROVED if allowed and "lacking" not in entry.body else HoldState.OPEN
     return states[0]
 
 

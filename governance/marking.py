@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from governance.canonical import Json
 from governance.errors import MarkError, ObligationError
-from governance.manifest import WatermarkBinding
-from governance.metadata import COMPOSITE, TRAINED, FileMetadata
+from governance.manifest import COMPOSITE_ALGORITHMIC_MEDIA, TRAINED_ALGORITHMIC_MEDIA, WatermarkBinding
+from governance.metadata import FileMetadata
 from governance.obligations import Obligations
 from governance.parts import Parts
 from governance.types import Draft, Pixels, PromptKind, utc_now
@@ -56,7 +56,7 @@ def file_metadata(parts: Parts, release: Release, draft: Draft, asset_id: str) -
         version=parts.version,
         model_name=draft.model.pipeline,
         provider=parts.provider,
-        source_type=COMPOSITE if facts["inputs"] else TRAINED,
+        source_type=COMPOSITE_ALGORITHMIC_MEDIA if facts["inputs"] else TRAINED_ALGORITHMIC_MEDIA,
         prompt=prompt_of(facts, draft.index) if "prompt" in obligations.disclose else "",
         visible_label=obligations.visible_label,
         label_language=obligations.label_language if obligations.visible_label else "",

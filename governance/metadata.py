@@ -55,9 +55,7 @@ MODEL: Final = "governance:Model"
 LABEL: Final = "governance:VisibleLabel"
 LABEL_LANGUAGE: Final = "governance:VisibleLabelLanguage"
 
-TRAINED: Final = TRAINED_ALGORITHMIC_MEDIA
-COMPOSITE: Final = COMPOSITE_ALGORITHMIC_MEDIA
-SOURCE_TYPES: Final = (TRAINED, COMPOSITE)
+SOURCE_TYPES: Final = (TRAINED_ALGORITHMIC_MEDIA, COMPOSITE_ALGORITHMIC_MEDIA)
 """IPTC digital source types: made by a model alone; made by a model from pictures that were given to it."""
 
 AIGC_MEMBERS: Final = (
@@ -99,7 +97,7 @@ class FileMetadata:
     version: str
     model_name: str
     provider: str = ""
-    source_type: str = TRAINED
+    source_type: str = TRAINED_ALGORITHMIC_MEDIA
     prompt: str = ""
     visible_label: str = ""
     label_language: str = ""

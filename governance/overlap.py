@@ -72,19 +72,25 @@ class Overlap(Generic[T]):
     def stream(self, jobs: Iterable[Job[T]]) -> Iterator[Streamed[T]]:
         """Run all jobs and give what became of each, in order, errors included.
 
-        Jobs are taken from the iterable as they are needed. Whoever stops before the end cancels what has not begun.
+        Jobs are taken from the iterable as they are needed; where it fails, its error is raised after what it gave before.
+        Whoever stops before the end cancels what has not begun.
         """
         waiting: deque[Future[T]] = deque()
-        source = iter(jobs)
+        source, broken = iter(jobs), None
         position = 0
         try:
             while True:
-                while len(waiting) <= self._ahead and (job := next(source, None)) is not None:
-                    waiting.append(self.submit(job))
+                try:
+                    while broken is None and len(waiting) <= self._ahead and (job := next(source, None)) is not None:
+                        waiting.append(self.submit(job))
+                except Exception as error:  # noqa: BLE001 - the iterable's own error, raised below: no sibling is lost
+                    broken = error
                 if not waiting:
-                    return
+                    break
                 yield _streamed(position, waiting.popleft())
                 position += 1
+            if broken is not None:
+                raise broken
         finally:
             for future in waiting:
                 future.cancel()
@@ -103,10 +109,14 @@ class Overlap(Generic[T]):
         self._room.acquire()
         try:
             finish = job()
-            self._second.submit(self._end, finish, future)
         except BaseException as error:  # noqa: BLE001 - whoever waits for the future receives it, whatever it is
             self._room.release()
             future.set_exception(error)
+            return
+        try:
+            self._second.submit(self._end, finish, future)
+        except RuntimeError:  # the program ends and takes no new work: what has begun is finished here all the same
+            self._end(finish, future)
 
     def _end(self, finish: Callable[[], T], future: Future[T]) -> None:
         try:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from governance import metadata as names
+from governance.manifest import COMPOSITE_ALGORITHMIC_MEDIA, TRAINED_ALGORITHMIC_MEDIA
 from governance.ports import ManifestReport, ManifestState
 from governance.verification import Check, Status, Verification
 
@@ -127,12 +128,13 @@ def watermark(seen: Seen) -> Answer:
 
 def inputs_kept(seen: Seen) -> Answer:
     """The pictures that it was made from, as ingredients, with the manifests that they had."""
-    source = seen.said.get(names.SOURCE_TYPE)
-    if source == names.TRAINED:
+    source, inputs = seen.said.get(names.SOURCE_TYPE), seen.verification.made_from
+    if source == TRAINED_ALGORITHMIC_MEDIA:
+        if inputs:
+            return _wrong("the metadata say that it was made from no picture, the manifest names some")
         return _there("it was made from no picture, so there was nothing to keep")
-    inputs = [each for each in seen.report.ingredients if each.title != seen.said.get(names.MODEL)]
-    if source != names.COMPOSITE or not inputs:
-        return _missing("the manifest does not name what it was made from")
+    if source != COMPOSITE_ALGORITHMIC_MEDIA or not inputs:
+        return _missing("no trusted manifest names what it was made from")
     if any(each.state is ManifestState.INVALID for each in inputs):
         return _wrong("the manifest of an input does not hold")
     kept = sum(bool(each.label) for each in inputs)
@@ -140,7 +142,13 @@ def inputs_kept(seen: Seen) -> Answer:
 
 
 def nothing_private(seen: Seen) -> Answer:
-    """No property that nobody here writes, and no prompt but the one that policy obliged to disclose."""
+    """No property that nobody here writes, and no prompt but the one that policy obliged to disclose.
+
+    Only the properties are looked at. That nothing else was put into the file, Exif for instance, a manifest says that
+    covers its bytes, or a record of them.
+    """
+    if seen.report.state is not ManifestState.TRUSTED and seen.check("entry").status is not Status.HOLDS:
+        return _missing("neither a manifest nor a record says that nothing was put into the file")
     if seen.check("metadata").status is Status.UNCHECKED:
         return _wrong("the metadata cannot be read")
     if strange := sorted(set(seen.said) - _KNOWN):

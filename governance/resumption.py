@@ -54,7 +54,8 @@ class Resumption:
         """Release the draft of an approved hold, once: where somebody else does it meanwhile, that release is the answer.
 
         Raises:
-            ReviewError: policy denies it by now, or holds it for other reasons; what was done is in the message.
+            ReviewError: policy denies it by now, or holds it for other reasons; what was done is in the message. Or it cannot
+                be asked, because something was erased; that is recorded, and the hold stays approved.
             GovernanceError: a step failed; that is recorded, the hold stays approved, and `release` may be tried again.
         """
         step = "restore"
@@ -65,9 +66,9 @@ class Resumption:
 
         try:
             return self._released(record, reached)
-        except ReviewError:
-            raise  # policy answered, and that is recorded
         except BaseException as error:  # Ctrl-C and foreign errors too: nothing ends a release unrecorded; raised again
+            if isinstance(error, ReviewError) and step == "judge":
+                raise  # policy answered, and that is recorded
             now = self._done(record)
             if now is None:
                 self._failed(record, step, error)
@@ -116,7 +117,7 @@ class Resumption:
         if digest(sealed) != named.get("digest"):
             raise StorageError(
                 f"What is in quarantine is not what hold {record.id} held.",
-                remedy="Restore the quarantine from a backup, or let the hold expire.",
+                remedy="Restore the quarantine from a backup.",
             )
         packed = HeldDraft.unpack(sealed)
         pixels = self.parts.encoder.decode(packed.content)
@@ -152,8 +153,11 @@ class Resumption:
                 f"Policy holds this for more than was approved by now: {', '.join(new)}. The hold is open again.",
                 remedy="Decide on the new reasons.",
             )
-        given, needed = len(resumed.history.approvals), judged.obligations.approvals
-        if given < needed and not before:
+        obliged = (
+            judged.judged.obligations if before else judged.obligations
+        )  # what admission obliged, people gave there
+        given, needed = len(resumed.history.approvals), obliged.approvals
+        if given < needed:
             self._hold_again(resumed, judged)
             raise ReviewError(
                 f"Policy obliges {needed} approvals by now, and {given} are given. The hold is open again.",
@@ -189,8 +193,10 @@ class Resumption:
 
     def _failed(self, record: HoldRecord, step: str, error: BaseException) -> None:
         try:
-            subject, _ = self._subject(HoldHistory.of(self.parts.ledger, record))
-            steps.append(self.parts, subject.failed(step, record.item, error, record))
+            history = HoldHistory.of(self.parts.ledger, record)
+            if not _repeats(history, step, error):
+                subject, _ = self._subject(history)
+                steps.append(self.parts, subject.failed(step, record.item, error, record))
         except GovernanceError as unrecorded:
             error.add_note(f"The failure itself could not be recorded: {unrecorded}")
         error.add_note(f"Hold {record.id} stays approved: the release is tried again when the line is opened.")
@@ -217,6 +223,13 @@ class Resumption:
         if content is None or digest(content) != named:
             raise LedgerError(f"The call document {named} is missing or was altered.", remedy=_VERIFY)
         return int(json.loads(content)["seeds"][item])
+
+
+def _repeats(history: HoldHistory, step: str, error: BaseException) -> bool:
+    """Whether the last that happened to the hold is this same failure: what is tried every minute is written once."""
+    last = history.acts[-1] if history.acts else history.held
+    same = (last.body.get("step"), last.body.get("error")) == (step, type(error).__name__)
+    return last.kind is EntryKind.FAILED and same
 
 
 def _attempt(history: HoldHistory) -> int:

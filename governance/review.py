@@ -15,12 +15,7 @@ from governance import steps
 from governance.assets import GovernedItem
 from governance.bodies import Judged
 from governance.entries import Entry, EntryKind, HoldRecord, HoldState
-from governance.errors import (
-    GovernanceError,
-    LeaseError,
-    ReviewError,
-    StorageError,
-)
+from governance.errors import LeaseError, ReviewError, StorageError
 from governance.facts import Act, ReviewVerdict, access_input, review_input
 from governance.held import HeldDraft
 from governance.hold_bodies import act_record, checked_codes, checked_comment, checked_queue
@@ -129,10 +124,12 @@ class ReviewDesk:
             raise ReviewError("This request was held at admission.", remedy="Nothing was generated that could be seen.")
         steps.append(self.parts, act_record(EntryKind.VIEWED, record, judged, time=self._clock()))
         try:
-            return HeldDraft.unpack(self.parts.quarantine.open(hold_id)).content
+            draft = HeldDraft.unpack(self.parts.quarantine.open(hold_id)).content
         except StorageError:
             self._gate.open(hold_id)  # somebody closed it in between: then that is what is said
             raise
+        self._gate.open(hold_id)  # closed in between and not destroyed yet: nobody sees it any more
+        return draft
 
     def lease(self, reviewer: Principal, hold_id: str, seconds: int = 900) -> HoldRecord:
         """Take the hold, or keep it, for 1 to 86,400 seconds from now: nobody else decides on it meanwhile.
@@ -207,7 +204,7 @@ class ReviewDesk:
             if record.stage is Stage.RELEASE:
                 try:
                     changed.append(self._resumption.release(record)[0])
-                except GovernanceError:
+                except Exception:  # foreign ones too: nothing was released, and no hold keeps others waiting
                     logger.warning("hold %s is approved and could not be released yet", record.id, exc_info=True)
         discard_closed(self.parts.ledger, self.parts.quarantine)
         return changed
@@ -226,9 +223,13 @@ class ReviewDesk:
         if kind is EntryKind.APPROVED:
             history.require_restorable()  # before anything is promised
         judged = self._asked(reviewer, record, history, _VERDICTS[kind], to)
-        self._gate.require_lease(reviewer, record)
-        after = _after(kind, record, judged, to)
-        act = act_record(kind, record, judged, time=self._clock(), codes=codes, comment=comment, to=to, after=after)
+        now = self._clock()  # again: policy may have taken its time
+        self._gate.require_lease(reviewer, record, now)
+        lacking = history.needed - len(history.approvals) - 1 if kind is EntryKind.APPROVED else 0
+        after = _after(kind, record, judged, to, lacking)
+        act = act_record(
+            kind, record, judged, time=now, codes=codes, comment=comment, to=to, lacking=lacking, after=after
+        )
         entry = steps.append(self.parts, act).entry
         if after.state is HoldState.REJECTED:
             destroy_quietly(self.parts.quarantine, hold_id)
@@ -268,13 +269,16 @@ _VERDICTS = {
 }
 
 
-def _after(kind: EntryKind, record: HoldRecord, judged: Judged, to: str) -> HoldRecord:
-    """How a hold stands when this was decided about it. A decision ends the lease."""
+def _after(kind: EntryKind, record: HoldRecord, judged: Judged, to: str, lacking: int) -> HoldRecord:
+    """How a hold stands when this was decided about it. A decision ends the lease.
+
+    `lacking` is how many approvals that its `held` entry obliges are not given yet, whatever policy obliges by now.
+    """
     state, queue = HoldState.OPEN, record.queue
     if kind is EntryKind.REJECTED:
         state = HoldState.REJECTED
     elif kind is EntryKind.ESCALATED:
         queue = to
-    elif judged.decision.outcome is Outcome.ALLOW:
+    elif judged.decision.outcome is Outcome.ALLOW and lacking <= 0:
         state = HoldState.APPROVED
     return replace(record, state=state, queue=queue, version=record.version + 1, **NO_LEASE)

@@ -64,10 +64,12 @@ class ReviewGate:
             )
         return record, history
 
-    def require_lease(self, reviewer: Principal, record: HoldRecord) -> None:
-        """Raises LeaseError unless this person has the lease, and it lasts."""
-        if record.holder != reviewer.id or record.leased_until <= self._clock():
-            holder = "Nobody has" if record.leased_until <= self._clock() else f"{record.holder!r} has"
+    def require_lease(self, reviewer: Principal, record: HoldRecord, now: str) -> None:
+        """Raises LeaseError unless this person's lease lasts beyond `now`; HoldClosedError unless the hold does."""
+        if is_past(record, now):
+            self.open(record.id)
+        if record.holder != reviewer.id or record.leased_until <= now:
+            holder = "Nobody has" if record.leased_until <= now else f"{record.holder!r} has"
             raise LeaseError(
                 f"{holder} the lease of hold {record.id}; a decision needs one's own.",
                 remedy="Lease the hold, look at it, then decide before the lease runs out.",

@@ -178,7 +178,10 @@ def is_animated(content: bytes) -> bool:
     the `VP8X` chunk (RFC 9649, section 2.7).
     """
     if content.startswith(_PNG_SIGNATURE):
-        return b"acTL" in content[: max(content.find(b"IDAT"), 0)]
+        at = len(_PNG_SIGNATURE)
+        while (kind := content[at + 4 : at + 8]) not in (b"acTL", b"IDAT", b""):
+            at += 12 + int.from_bytes(content[at : at + 4])
+        return kind == b"acTL"
     if content[:4] == b"RIFF" and content[8:16] == b"WEBPVP8X":
         return bool(content[20:21] and content[20] & _WEBP_ANIMATION)
     return False

@@ -198,6 +198,7 @@ def test_each_receipt_verifies_in_an_empty_folder(demo, file, tmp_path):
     ran = stranger("verify", file.name, "--root", demo.root.name, "--log-key", key, "--json").succeeded()
     assert [check["status"] for check in ran.json["checks"]] == [
         "holds",
+        "holds",
         "not checked",
         "not checked",
         "holds",
@@ -248,6 +249,7 @@ def test_saved_again_as_jpeg_the_mark_leads_back(demo, file):
     assert code == 1
     assert statuses == {
         "manifest": "fails",
+        "metadata": "fails",
         "watermark": "holds",
         "attribution": "holds",
         "entry": "fails",

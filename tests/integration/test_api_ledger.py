@@ -207,12 +207,18 @@ class TestBadWorks:
         form = {"title": "A", "owner": "B", "licence": "CC0-1.0", "action": "deny"}
         refused = counsel.post("/works", data=form, files={"images": ("a.png", content)})
         assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (422, "invalid")
+        assert "0x" not in refused.text  # an address in this program's memory
 
     def test_a_work_twice(self, counsel):
         form = {"title": "A", "owner": "B", "licence": "CC0-1.0", "action": "deny"}
         content = picture(new_seed())
         answers = [counsel.post("/works", data=form, files={"images": ("a.png", content)}) for _ in range(2)]
         assert [answer.status_code for answer in answers] == [201, 409]
+
+    @pytest.mark.parametrize("seconds", ["true", '"5"', "0", "3601", "1.5", "null"])
+    def test_a_lease_of_no_time(self, counsel, seconds):
+        content, headers = f'{{"seconds":{seconds}}}', {"Content-Type": "application/json"}
+        assert counsel.post("/holds/1/lease", content=content, headers=headers).status_code == 422
 
     def test_another_media_type(self, counsel):
         assert counsel.post("/works", json={}).status_code == 415

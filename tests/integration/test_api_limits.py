@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import json
 import threading
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from governance_adapters.web.app import make_app
+from governance_adapters.web.app import make_api, make_app
 from governance_adapters.web.limits import JSON_LIMIT, MULTIPART_SLACK, URL_LIMIT, Gate, Limits
 from support.api import UPLOAD_LIMIT, Office, client
 
@@ -82,6 +83,26 @@ def test_without_a_key_nothing_of_a_body_is_read(office, authorization):
     start, *_ = asked(make_app(office.api), "POST", "/v1/verify", [*FORM, *authorization], upload.receive)
     assert start["status"] == 401
     assert upload.taken == 0
+
+
+def test_the_first_media_type_counts_for_the_limit_too(office):
+    upload = Upload()
+    headers = [(b"content-type", b"application/json"), *FORM]
+    headers.append((b"authorization", f"Bearer {office.key('reviewer').text}".encode()))
+    start, *_ = asked(make_app(office.api), "POST", "/v1/holds/1/comments", headers, upload.receive)
+    assert start["status"] == 413
+    assert upload.taken <= JSON_LIMIT + len(CHUNK)
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(office, key):
+    async def never():
+        await asyncio.Event().wait()
+
+    app = Gate(make_api(office.api), Limits(UPLOAD_LIMIT, body_seconds=0.01))
+    headers = [*FORM, (b"authorization", f"Bearer {key}".encode())]
+    start, content = asked(app, "POST", "/v1/verify", headers, never)
+    assert start["status"] == 408
+    assert json.loads(content["body"])["type"].endswith(":slow")
 
 
 def test_two_gigabytes_declared_are_refused_before_they_are_sent(url, key):

@@ -181,6 +181,7 @@ def test_keys_are_made_listed_and_revoked_on_record(shell, url):
     [
         (("--role", "auditor", "--scope", "ledger.read", "--days", 367), "366"),
         (("--role", "", "--scope", "ledger.read"), "printable"),
+        (("--role", "auditor ", "--scope", "ledger.read"), "space around"),
     ],
 )
 def test_keys_that_are_refused(shell, words, said):

@@ -14,7 +14,7 @@ import pytest
 from governance.entries import EntryKind
 from governance.errors import PolicyError
 from governance.governor import Governor
-from governance.testing import FakePipeline, fake_parts
+from governance.testing import FakeDetector, FakePipeline, fake_parts
 from governance.testing.examples import example_request
 from governance.testing.policy import admission_facts, release_facts
 from governance.types import Outcome, Stage
@@ -96,7 +96,8 @@ def line(bundle: Bundle, url: str, change: Callable[[], object]) -> tuple[Govern
         change()
         return drafts
 
-    return Governor(fake_parts(policy=OpaEngine(bundle, url))), FakePipeline(spoil=generated)
+    detectors = (FakeDetector(), FakeDetector({"copy": 0.0}, name="similarity"))  # what the shipped bundle requires
+    return Governor(fake_parts(policy=OpaEngine(bundle, url), detectors=detectors)), FakePipeline(spoil=generated)
 
 
 def kinds(governor: Governor) -> list[EntryKind]:

@@ -173,7 +173,7 @@ def test_a_caller_does_not_wait_for_ever() -> None:
 
 
 FRAME = (
-    "import os, struct, sys, time\nos.read(0, 99)\nsend = lambda n, s, b: os.write(1, struct.pack('>IQ', n, s) + b)\n"
+    "import os, struct, sys, time\nos.read(0, 99)\nsend = lambda n, s, b: os.write(1, struct.pack('>QQ', n, s) + b)\n"
 )
 
 

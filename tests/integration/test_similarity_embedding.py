@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 
@@ -128,6 +129,23 @@ def test_an_onnx_file_of_another_kind_is_refused_by_name(tmp_path, options, why)
     with pytest.raises(DetectorError, match=why) as caught:
         open_embedder(tmp_path, path)
     assert str(path) in str(caught.value)
+
+
+def test_weights_outside_the_model_are_not_in_its_digest_and_never_read(tmp_path, working_folder):
+    path = save_onnx(tmp_path / "own.onnx", beside="weights.bin")
+    for folder in (tmp_path, working_folder):
+        (folder / "weights.bin").write_bytes(np.float32(1).tobytes())
+    with pytest.raises(DetectorError, match=r"cannot load.*weights\.bin"):
+        open_embedder(tmp_path, path)
+
+
+@pytest.fixture
+def working_folder(tmp_path):
+    """The folder in which the process stands meanwhile."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    with contextlib.chdir(folder):
+        yield folder
 
 
 @pytest.mark.parametrize("scale", [float("nan"), float("inf"), 0.0])

@@ -18,15 +18,17 @@ from governance.canonical import canonical_bytes
 from governance.entries import EntryKind, HoldState
 from governance.errors import HeldError
 from governance.governor import Governor
+from governance.recovery import recover
 from governance.review import ReviewDesk
 from governance.testing import FakePipeline, fake_parts
 from governance.types import Outcome
 from governance_adapters.storage.ledger import SqliteLedger
 from support.budget_race import SIGNER
+from support.hold_race import line_in
 from support.nursery import environment
 from support.reviewing import ANN, BOB, CODES, HELD, ReviewPolicy, request
 
-HOLDS, PROCESSES = 12, 2
+HOLDS = 12
 
 
 def line_over(path, policy=None):
@@ -40,22 +42,19 @@ def hold(parts, **changes):
     return parts.ledger.holds(limit=1000)[-1]
 
 
-def test_two_processes_release_each_hold_once(tmp_path):
-    path, drafts = tmp_path / "ledger.sqlite", tmp_path / "drafts"
-    parts = line_over(path)
+@pytest.mark.parametrize("acts", [("approve", "approve"), ("approve", "reject", "settle")], ids="-".join)
+def test_processes_that_race_end_each_hold_once(tmp_path, acts):
+    parts = line_in(tmp_path, ReviewPolicy())
     hold(parts, images=HOLDS, seeds=tuple(range(HOLDS)))
-    drafts.mkdir()
-    for hold_id, content in parts.quarantine.sealed.items():
-        (drafts / hold_id).write_bytes(content)
     racers = [
         subprocess.Popen(
-            [sys.executable, "-m", "support.hold_race", str(path), f"reviewer-{number}", str(drafts)],
+            [sys.executable, "-m", "support.hold_race", str(tmp_path), act],
             env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        for number in range(PROCESSES)
+        for act in acts
     ]
     for racer in racers:
         assert racer.stdout.readline() == "ready\n"
@@ -68,11 +67,18 @@ def test_two_processes_release_each_hold_once(tmp_path):
         assert racer.returncode == 0
         ended.update({word: int(count) for word, count in map(str.split, output.splitlines())})
     kinds = Counter(entry.kind for _, entry in parts.ledger.entries(limit=1000))
-    assert ended["done"] == kinds[EntryKind.APPROVED] == kinds[EntryKind.RELEASED] == HOLDS
-    assert sum(ended.values()) == HOLDS * PROCESSES
+    assert ended["done"] == kinds[EntryKind.APPROVED] == kinds[EntryKind.RELEASED]
+    assert ended["rejected"] == kinds[EntryKind.REJECTED]
+    assert kinds[EntryKind.RELEASED] + kinds[EntryKind.REJECTED] == HOLDS
+    assert sum(ended.values()) == HOLDS * len(acts)
     assert EntryKind.FAILED not in kinds
-    assert {record.state for record in parts.ledger.holds(limit=1000)} == {HoldState.DONE}
+    states = Counter(record.state for record in parts.ledger.holds(limit=1000))
+    assert states == +Counter({HoldState.DONE: ended["done"], HoldState.REJECTED: ended["rejected"]})
     assert list(parts.ledger.verify()) == []
+    recover(parts.ledger, parts.vault, parts.quarantine)
+    assert (parts.quarantine.holds(), parts.vault.staged()) == ([], [])
+    for _, entry in parts.ledger.entries(kind=EntryKind.RELEASED, limit=1000):
+        assert parts.vault.get(entry.body["asset"]["digest"])
     parts.ledger.close()
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -171,6 +173,29 @@ def test_what_cannot_be_protected_is_refused_and_nothing_is_left_of_it(shell, tm
         shell("works", "add", *given, "--title", "t", *SAID, *BY).failed(1, name, words)
     nothing_half_done(shell, 0)
     assert entries(shell) == []
+
+
+@pytest.mark.parametrize("words", [("--title", "t"), ("--each",)])
+def test_a_file_name_that_means_harm_reaches_no_terminal(shell, tmp_path, words):
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    for name in (b"\x1b[2J\x1b]0;owned\x07.png", b"\xc2\x9b31m.png", b"\xff.png"):
+        Path(os.fsdecode(bytes(folder) + b"/" + name)).write_bytes(b"no picture")
+    ran = shell("works", "add", folder, *words, *SAID, *BY, "--json")
+    assert ran.code == 1
+    assert "Traceback" not in ran.err
+    assert "\\x1b" in ran.err
+    for text in (ran.err, *strings(ran.json)):
+        assert all(line.isprintable() for line in text.splitlines()), text
+
+
+def strings(value):
+    """Every text in a JSON document."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from strings(each)
 
 
 def test_unusual_pictures_are_read(shell, tmp_path):

@@ -415,3 +415,16 @@ def test_two_processes_add_the_same_works_once(real):
     works = checked(real)
     assert len({work.title for work in works}) == len(works) == 40
     assert {image for work in works for image in work.images} >= {digest(b"image 900000")}
+
+
+def test_a_revision_never_comes_again_after_a_backup_was_restored(register, path, tmp_path, ledger):
+    register.add(example_work(1), KEEPER)
+    backup = tmp_path / "backup.sqlite3"
+    with sqlite3.connect(path) as source, sqlite3.connect(backup) as target:
+        source.backup(target)
+    register.add(example_work(2), KEEPER)
+    lost = register.revision
+    with sqlite3.connect(backup) as source, sqlite3.connect(path) as target:
+        source.backup(target)
+    SqliteWorks(path, ledger).add(example_work(3), KEEPER)
+    assert SqliteWorksReader(path).revision != lost

@@ -233,3 +233,9 @@ def test_webp_files_of_every_kind_get_their_header(settings_):
     picture = Image.open(io.BytesIO(written))
     assert picture.size == (17, 33)
     assert np.array_equal(np.asarray(picture.convert("RGB")), ENCODER.decode(file.getvalue()))
+
+
+def test_xmp_that_is_nested_too_deeply_to_be_written_again():
+    content = with_packet(f"{BEGIN}<rdf:Description>{'<a>' * 5000}{'</a>' * 5000}</rdf:Description>{END}")
+    with pytest.raises(MarkError, match="deeply"):
+        WRITER.write(content, "image/png", {PROVIDER: "Example"})

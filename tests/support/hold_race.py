@@ -1,42 +1,67 @@
-"""What a child process does in the race for holds: it approves each, with a desk of its own over a ledger it shares."""
+"""What a child process does in the race for holds: it decides on each, or settles, over a ledger and files it shares."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from governance.errors import HoldChangedError, HoldClosedError, LeaseError
+from governance.parts import Parts
+from governance.recovery import recover
 from governance.review import ReviewDesk
 from governance.testing import fake_parts
-from governance.testing.storage import FakeQuarantine, FakeVault
 from governance.types import Principal
 from governance_adapters.storage.ledger import SqliteLedger
+from governance_adapters.storage.quarantine import KEY_BYTES, FileQuarantine
+from governance_adapters.storage.vault import FsspecVault
 from support.budget_race import SIGNER
 from support.reviewing import CODES, ReviewPolicy
 
+OVERTAKEN = (LeaseError, HoldClosedError, HoldChangedError)
 
-def race(path: str, name: str, drafts: str) -> None:
-    """Decide on every hold as soon as a line comes in, alternately approving and rejecting; print how many ended how."""
-    ledger = SqliteLedger.open(Path(path), SIGNER, busy_timeout_s=30)
-    sealed = {file.name: file.read_bytes() for file in Path(drafts).iterdir()}
-    quarantine, vault = FakeQuarantine(sealed=sealed), FakeVault()
-    policy = ReviewPolicy(needed=1)
-    parts = fake_parts(ledger=ledger, log_key=SIGNER.key, policy=policy, quarantine=quarantine, vault=vault)
-    desk, reviewer = ReviewDesk(parts), Principal(name, ("reviewer",))
-    holds = [hold.id for hold in ledger.holds(limit=1000)]
+
+def line_in(folder: Path, policy: ReviewPolicy) -> Parts:
+    """A line of fakes whose ledger, quarantine and vault are files in `folder`."""
+    return fake_parts(
+        ledger=SqliteLedger.open(folder / "ledger.sqlite", SIGNER, busy_timeout_s=30),
+        log_key=SIGNER.key,
+        policy=policy,
+        quarantine=FileQuarantine(folder / "quarantine", bytes(KEY_BYTES)),
+        vault=FsspecVault(folder / "vault"),
+    )
+
+
+def race(folder: str, act: str) -> None:
+    """Approve, reject or settle each hold as soon as a line comes in; print how many ended how."""
+    parts = line_in(Path(folder), ReviewPolicy(needed=1))
+    desk = ReviewDesk(parts)
+    reviewer = Principal(f"{act}@example.org", ("reviewer",))
+    holds = [hold.id for hold in parts.ledger.holds(limit=1000)]
+
+    def decide(hold_id: str) -> str:
+        desk.lease(reviewer, hold_id)
+        with suppress(*OVERTAKEN):
+            desk.view(reviewer, hold_id)
+        return str(getattr(desk, act)(reviewer, hold_id, CODES).record.state.value)
+
+    def settle(_: str) -> str:
+        recover(parts.ledger, parts.vault, parts.quarantine)
+        return f"settled-{len(desk.settle())}"
+
+    step: Callable[[str], str] = settle if act == "settle" else decide
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()
     ended: Counter[str] = Counter()
     for hold_id in holds:
         try:
-            desk.lease(reviewer, hold_id)
-            done = desk.approve(reviewer, hold_id, CODES)
-            ended[done.record.state.value] += 1
-        except (LeaseError, HoldClosedError, HoldChangedError) as error:
+            ended[step(hold_id)] += 1
+        except OVERTAKEN as error:
             ended[type(error).__name__] += 1
-    ledger.close()
+    parts.ledger.close()
     for word, count in sorted(ended.items()):
         sys.stdout.write(f"{word} {count}\n")
 

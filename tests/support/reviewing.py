@@ -126,3 +126,11 @@ def held(policy: ReviewPolicy | None = None, asked: GenerationRequest | None = N
     record = parts.ledger.holds()[0]
     clock.now = later(record.opened, 60)
     return Held(parts, policy, clock, ReviewDesk(parts, clock=clock))
+
+
+def erase(line: Held, entry_id: str, name: str) -> None:
+    """Erase one personal field of an entry of the line's fake ledger."""
+    store = line.parts.ledger._store  # type: ignore[attr-defined]
+    index = store.indices[entry_id]
+    record = store.records[index]
+    store.records[index] = replace(record, fields=tuple(field for field in record.fields if field.name != name))

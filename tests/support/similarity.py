@@ -66,14 +66,20 @@ def registered(*pictures: Pixels, action: WorkAction = WorkAction.REVIEW) -> tup
     return register, [add_work(register, printer, one, action=action) for one in pictures]
 
 
-def save_onnx(path: Path, *, scale: float = 1.0, shape: tuple[object, ...] = (1, 3, 64, 64), pool: bool = True) -> Path:
+def save_onnx(
+    path: Path, *, scale: float = 1.0, shape: tuple[object, ...] = (1, 3, 64, 64), pool: bool = True, beside: str = ""
+) -> Path:
     """A model that flattens an 8 x 8 mean of its picture to 192 numbers and multiplies them with `scale`.
 
-    Without `pool` it gives the whole picture back, which is no embedding.
+    Without `pool` it gives the whole picture back, which is no embedding. `beside` names a file that holds `scale` instead.
     """
     made = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, None)
     taken = helper.make_tensor_value_info("image", TensorProto.FLOAT, list(shape))
     factor = helper.make_tensor("factor", TensorProto.FLOAT, [], [scale])
+    if beside:
+        factor.ClearField("float_data")
+        factor.data_location = TensorProto.EXTERNAL
+        factor.external_data.add(key="location", value=beside)
     nodes = [helper.make_node("Mul", ["image", "factor"], ["scaled" if pool else "embedding"])]
     if pool:
         nodes.append(helper.make_node("AveragePool", ["scaled"], ["cells"], kernel_shape=[8, 8], strides=[8, 8]))

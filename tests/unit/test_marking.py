@@ -11,9 +11,9 @@ import pytest
 from governance.entries import EntryKind
 from governance.errors import MarkError, ObligationError
 from governance.governor import Governor
-from governance.manifest import Provenance
+from governance.manifest import COMPOSITE_ALGORITHMIC_MEDIA, TRAINED_ALGORITHMIC_MEDIA, Provenance
 from governance.marking import prompt_of
-from governance.metadata import AIGC, COMPOSITE, CREATED, IDENTIFIER, LABEL, LABEL_LANGUAGE, PROMPT, PROVIDER, TRAINED
+from governance.metadata import AIGC, CREATED, IDENTIFIER, LABEL, LABEL_LANGUAGE, PROMPT, PROVIDER
 from governance.testing import (
     FakeEncoder,
     FakeLabeller,
@@ -76,8 +76,8 @@ class TestWhatAFileSays:
         _, (plain,) = released(fake_parts())
         image = InputImage("image", example_picture(64, 64))
         _, (edited,) = released(fake_parts(), inputs=(image,))
-        assert plain["Iptc4xmpExt:DigitalSourceType"] == TRAINED
-        assert edited["Iptc4xmpExt:DigitalSourceType"] == COMPOSITE
+        assert plain["Iptc4xmpExt:DigitalSourceType"] == TRAINED_ALGORITHMIC_MEDIA
+        assert edited["Iptc4xmpExt:DigitalSourceType"] == COMPOSITE_ALGORITHMIC_MEDIA
 
     def test_the_label_stands_where_policy_wants_it_and_is_named_with_its_language(self):
         obligations = {"visible_label": "KI-erzeugt", "label_position": "top-right", "label_language": "de"}

@@ -1,6 +1,8 @@
 """Two-part jobs side by side: order, overlap, errors, cancelling - proved by events, never by time."""
 
 import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import CancelledError
 
@@ -160,8 +162,25 @@ class TestOverlap:
             yield job(1)
             raise OSError("the list ended badly")
 
+        stream = Overlap(ahead=1).stream(broken())
+        assert next(stream).get() == 1
         with pytest.raises(OSError, match="ended badly"):
-            list(Overlap(ahead=1).stream(broken()))
+            next(stream)
+
+    def test_what_was_submitted_is_finished_although_the_program_ends(self):
+        program = (
+            "import time\n"
+            "from governance.overlap import Overlap\n"
+            "def first(number):\n"
+            "    time.sleep(0.3)\n"  # the program has come to its end meanwhile
+            "    return lambda: print('finished', number, flush=True)\n"
+            "overlap = Overlap()\n"
+            "for number in range(3):\n"
+            "    overlap.submit(lambda number=number: first(number))\n"
+        )
+        ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+        assert ended.stdout.split("\n") == ["finished 0", "finished 1", "finished 2", ""]
+        assert ended.stderr == ""
 
     def test_it_works_in_a_forked_child(self):
         overlap = Overlap()

@@ -21,7 +21,7 @@ from governance.testing import (
     fake_parts,
 )
 from governance.types import Outcome, Stage
-from governance.verification import MarkReader, Verifier
+from governance.verification import MarkReader, Status, Verifier
 
 EU, US, CN = "eu-ai-act-50", "us-ca-sb942", "cn-gb45438"
 
@@ -48,9 +48,10 @@ def verified(parts, content, *, stamped=True, **changes):
 
 
 def failing(name, verification, content=b"\x89PNG\r\n\x1a\n"):
-    """Clause and state of each required field that is not there."""
+    """Clause and state of each required field that is not there; of several fields of one clause, wrong before missing."""
     report = judge_profile(name, verification, content)
-    fields = {field.clause: field.state for field in report.fields if field.required and field.state is not there}
+    found = [field for field in report.fields if field.required and field.state is not there]
+    fields = {field.clause: field.state for field in sorted(found, key=lambda field: field.state is wrong)}
     assert report.holds == (not fields)
     return fields
 
@@ -174,25 +175,46 @@ def test_a_disclosed_prompt_is_no_leak():
     assert failing(EU, verified(parts, content)) == {}
 
 
+@pytest.mark.parametrize("state", [ManifestState.INVALID, ManifestState.UNTRUSTED])
+def test_bytes_that_nothing_vouches_for_may_hold_anything(state):
+    parts, content = SAMPLE
+
+    def private(verification):
+        report = judge_profile(EU, verification, content)
+        return next(field.state for field in report.fields if field.name == "nothing privacy-sensitive")
+
+    unsigned = verified(parts, content, state=state)
+    assert private(unsigned) is there  # its record is of these very bytes
+    checks = tuple(replace(check, status=Status.FAILS) if check.name == "entry" else check for check in unsigned.checks)
+    assert private(replace(unsigned, checks=checks)) is missing
+
+
 class TestInputs:
-    def of(self, *ingredients):
+    def of(self, *ingredients, **changes):
         def composite(said):
             said["Iptc4xmpExt:DigitalSourceType"] = (
                 "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
             )
 
         parts, content = SAMPLE
-        verification = with_metadata(verified(parts, content, ingredients=ingredients), composite)
+        verification = with_metadata(verified(parts, content, ingredients=ingredients, **changes), composite)
         return {key[-11:]: state for key, state in failing(EU, verification).items() if key.endswith("1.2")}
 
     def test_they_must_be_named_and_hold(self):
-        model = IngredientReport(
-            SAMPLE[0].metadata.read(SAMPLE[1])["governance:Model"], "inputTo", ManifestState.MISSING
-        )
         kept = IngredientReport("image", "parentOf", ManifestState.TRUSTED, "urn:c2pa:1")
-        assert self.of(model, kept) == {}
-        assert self.of(model) == {"measure 1.2": missing}
-        assert self.of(model, replace(kept, state=ManifestState.INVALID)) == {"measure 1.2": wrong}
+        assert self.of(kept) == {}
+        assert self.of() == {"measure 1.2": missing}
+        assert self.of(replace(kept, state=ManifestState.INVALID)) == {"measure 1.2": wrong}
+
+    @pytest.mark.parametrize("state", [ManifestState.INVALID, ManifestState.UNTRUSTED])
+    def test_a_manifest_that_is_not_trusted_names_none(self, state):
+        kept = IngredientReport("image", "parentOf", ManifestState.TRUSTED, "urn:c2pa:1")
+        assert self.of(kept, state=state) == {"measure 1.2": missing}
+
+    def test_metadata_that_deny_what_the_manifest_names_are_wrong(self):
+        parts, content = SAMPLE
+        named = verified(parts, content, ingredients=(IngredientReport("image", "inputTo", ManifestState.MISSING),))
+        assert failing(EU, named) == {"Art. 50(2); Code of Practice, measure 1.2": wrong}
 
 
 def test_a_jpeg_needs_no_png_chunk():

@@ -76,6 +76,7 @@ HELD_KINDS = {
 }
 NO_ATTEMPT = HELD_KINDS | {EntryKind.POLICY, EntryKind.WORK, EntryKind.ACCESS}
 BY_NOW = Reason("test.by_now", "Not any more.", "")
+FEWER_BY_NOW = ("brand.fewer_by_now",)
 
 
 def deciding(stage, outcome):
@@ -160,9 +161,11 @@ def reviewed():
     let_run = held(ReviewPolicy(needed=1, admission=(Outcome.REVIEW, (REASON,), {}), release=(Outcome.ALLOW, (), {})))
     let_run.approve(ANN, "fine")
     Governor(let_run.parts).generate(request(), FakePipeline())
-    return [
-        [entry for _, entry in each.parts.ledger.entries()] for each in (two_seen, rejected, expired, ended, let_run)
-    ]
+    fewer = held(ReviewPolicy(needed=1, release=(Outcome.REVIEW, (REASON,), {"approvals": 2})))
+    fewer.desk.lease(ANN, fewer.record.id)
+    fewer.desk.approve(ANN, fewer.record.id, FEWER_BY_NOW)
+    lines = two_seen, rejected, expired, ended, let_run, fewer
+    return [[entry for _, entry in each.parts.ledger.entries()] for each in lines]
 
 
 def held_again(line):
@@ -237,6 +240,7 @@ def test_a_member_of_some_bodies_is_said_to_be_only_theirs(kind, written):
             body["step"] not in ("open", "describe", "claim", "admit", "intend")
         ),
         "only where policy held it and people let it go": lambda body: body["decision"]["outcome"] == "review",
+        "only where more approvals were obliged when it was held": lambda body: body["codes"] == list(FEWER_BY_NOW),
         "only where people had let it go": lambda body: (
             body.get("step") == "restore"
             or body.get("decision", {}).get("reasons") == [{"code": BY_NOW.code, "path": ""}]

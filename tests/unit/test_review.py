@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from governance.canonical import canonical_bytes
@@ -26,7 +24,7 @@ from governance.holds import later
 from governance.review_gate import ReviewGate
 from governance.testing import FailingAt, FakePipeline, example_picture
 from governance.types import Outcome, Stage, new_id
-from support.reviewing import ANN, BOB, CAY, CODES, HELD, REQUESTER, VISITOR, ReviewPolicy, held, request
+from support.reviewing import ANN, BOB, CAY, CODES, HELD, REQUESTER, VISITOR, ReviewPolicy, erase, held, request
 
 NASTY = '<script>alert(1)</script>=HYPERLINK("x")\n\t\u202e\x00 "\\'
 
@@ -105,6 +103,14 @@ class TestReading:
         line = held()
         with pytest.raises(HoldClosedError, match="rejected"):
             line.over(quarantine=Overtaken(line)).view(ANN, line.record.id)
+
+    def test_one_that_is_rejected_while_it_is_decrypted_is_not_shown(self):
+        line = held()
+        opened = line.parts.quarantine.open(line.record.id)
+        line.parts.quarantine.errors["destroy"] = StorageError("Busy.", remedy="Try again.")
+        with pytest.raises(HoldClosedError, match="rejected"):
+            line.over(quarantine=Overtaken(line)).view(ANN, line.record.id)
+        assert line.parts.quarantine.open(line.record.id) == opened
 
     def test_an_unreadable_draft_is_an_error(self):
         line = held()
@@ -403,6 +409,23 @@ class TestExpiry:
         with pytest.raises(HoldClosedError):
             line.desk.approve(ANN, line.record.id, CODES)
 
+    @pytest.mark.parametrize(("seconds", "error"), [(9 * 3600, HoldClosedError), (600, LeaseError)])
+    def test_time_that_policy_takes_counts(self, seconds, error):
+        line = held(expiring())
+        line.desk.lease(ANN, line.record.id, 600)
+
+        class Slow:
+            """A policy that takes its time."""
+
+            def decide(self, stage, facts):
+                line.clock.wait(seconds)
+                return line.policy.decide(stage, facts)
+
+        with pytest.raises(error):
+            line.over(policy=Slow()).approve(ANN, line.record.id, CODES)
+        assert "approved" not in line.kinds()
+        assert line.record.state is (HoldState.EXPIRED if error is HoldClosedError else HoldState.OPEN)
+
     def test_one_whose_end_cannot_be_written_yet_is_closed_all_the_same(self):
         line = held(expiring())
         line.clock.now = line.record.expires
@@ -434,16 +457,9 @@ class TestExpiry:
 
 
 class TestErasure:
-    def erase(self, line, entry_id, name):
-        ledger = line.parts.ledger
-        index = ledger._store.indices[entry_id]
-        record = ledger._store.records[index]
-        kept = tuple(field for field in record.fields if field.name != name)
-        ledger._store.records[index] = replace(record, fields=kept)
-
     def test_without_the_requester_nobody_is_somebody_else(self):
         line = held()
-        self.erase(line, line.record.entry_id, "/principal/id")
+        erase(line, line.record.entry_id, "/principal/id")
         for act in ("show", "view", "lease", "comment", "approve", "reject"):
             with pytest.raises(ReviewError, match="erased"):
                 ACTS[act](line.desk, ANN, line.record.id)
@@ -451,7 +467,7 @@ class TestErasure:
     def test_without_a_prompt_policy_cannot_be_asked_again(self):
         line = held()
         line.desk.lease(ANN, line.record.id)
-        self.erase(line, line.record.entry_id, "/prompts/0")
+        erase(line, line.record.entry_id, "/prompts/0")
         with pytest.raises(ReviewError, match="/prompts/0"):
             line.desk.approve(ANN, line.record.id, CODES)
         assert line.kinds() == ["intent", "held"]
@@ -460,7 +476,7 @@ class TestErasure:
     def test_without_an_approvers_name_the_next_might_be_the_same(self):
         line = held()
         first = line.approve(ANN).entry
-        self.erase(line, first.id, "/reviewer/id")
+        erase(line, first.id, "/reviewer/id")
         line.desk.lease(BOB, line.record.id)
         with pytest.raises(ReviewError, match=first.id):
             line.desk.approve(BOB, line.record.id, CODES)
@@ -470,7 +486,7 @@ class TestErasure:
     def test_an_erased_comment_is_gone_and_the_rest_stands(self):
         line = held()
         entry = line.desk.comment(ANN, line.record.id, "regrettable")
-        self.erase(line, entry.id, "/comment")
+        erase(line, entry.id, "/comment")
         assert line.desk.show(BOB, line.record.id).comments == {}
         line.approve(ANN)
         assert line.approve(BOB).item is not None

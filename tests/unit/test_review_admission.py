@@ -185,6 +185,22 @@ class TestLetGo:
         (item,) = ask(line).items
         assert item.verdict is Verdict.RELEASED
         assert "review" not in line.parts.ledger.entries(kind=EntryKind.INTENT)[0][1].body
+        assert ask(line).items[0].asset == item.asset
+        assert line.kinds().count("intent") == 1
+
+    def test_an_earlier_approval_does_not_outlive_a_later_rejection(self):
+        line = held(holding())
+        let_go(line)
+        line.policy.admission, before = (Outcome.REVIEW, (ASKED, OTHER), {}), line.policy.admission
+        with pytest.raises(HeldError):
+            ask(line)
+        (again,) = line.parts.ledger.holds(state=HoldState.OPEN)
+        line.desk.lease(ANN, again.id)
+        line.desk.reject(ANN, again.id, CODES)
+        line.policy.admission = before
+        with pytest.raises(DeniedError):
+            ask(line)
+        assert "intent" not in line.kinds()
 
     def test_another_request_is_not_let_go_with_it(self):
         line = held(holding())

@@ -34,7 +34,7 @@ from governance.resumption import Resumption
 from governance.review import ReviewDesk
 from governance.testing import FailingAt, FakePipeline, FakeWatermarker, example_picture
 from governance.types import InputImage, Outcome, Reason, Stage
-from support.reviewing import ANN, BOB, CAY, CODES, HELD, ReviewPolicy, held, request
+from support.reviewing import ANN, BOB, CAY, CODES, HELD, ReviewPolicy, erase, held, request
 
 OTHER = Reason("market.closed", "Not in this market.", "/request/markets")
 
@@ -204,6 +204,34 @@ class TestAskedAgain:
         assert line.record.state is HoldState.OPEN
         assert line.desk.show(CAY, line.record.id).needed == 3
 
+    def test_as_many_as_admission_people_did_not_give_are_waited_for(self):
+        line = held(ReviewPolicy(needed=1, admission=(Outcome.REVIEW, (HELD,), {})))
+        line.approve(ANN)
+        with pytest.raises(HeldError):
+            Governor(line.parts).generate(request(), FakePipeline())
+        draft = line.parts.ledger.holds(state=HoldState.OPEN)[0]
+        line.policy.release = (Outcome.REVIEW, (HELD,), {"approvals": 2})
+        line.clock.now = draft.opened
+        line.desk.lease(ANN, draft.id)
+        with pytest.raises(ReviewError, match="obliges 2"):
+            line.desk.approve(ANN, draft.id, CODES)
+        assert line.now(draft.id).state is HoldState.OPEN
+
+    def test_a_policy_that_obliges_fewer_by_now_waits_for_those_it_held_for(self):
+        line = held(ReviewPolicy(needed=1, release=(Outcome.REVIEW, (HELD,), {"approvals": 2})))
+        first = line.approve(ANN)
+        assert (first.item, first.entry.body["lacking"], first.record.state) == (None, 1, HoldState.OPEN)
+        assert line.kinds() == ["intent", "held", "approved"]
+        assert line.desk.settle() == []
+        record = line.record
+        line.parts.ledger._store.holds[record.id] = replace(record, state=HoldState.APPROVED)
+        assert line.desk.settle() == []  # the row alone is not believed
+        line.parts.ledger._store.holds[record.id] = record
+        item = line.approve(BOB).item
+        assert item.verdict is Verdict.RELEASED
+        assert len(item.entry.body["review"]["approvals"]) == 2
+        assert not list(line.parts.ledger.verify())
+
     def test_fewer_reasons_or_none_are_fine(self):
         line = held(ReviewPolicy(release=(Outcome.REVIEW, (HELD, OTHER), {})))
         line.approve(ANN)
@@ -300,6 +328,34 @@ class TestSettling:
         line.policy.release = (Outcome.REVIEW, (HELD,), {"watermark": False})
         assert line.desk.settle() == []
         assert "could not be released yet" in caplog.text
+        assert line.record.state is HoldState.APPROVED
+
+    def test_a_failure_that_repeats_itself_is_written_once(self):
+        line = approved(held())
+        for kind in (SigningError, MarkError, MarkError):
+            assert line.over(signer=FailingAt(line.parts.signer, "sign", kind("No."))).settle() == []
+        assert line.kinds() == ["intent", "held", "approved", "approved", "failed", "failed"]
+
+    def test_one_that_breaks_in_an_unknown_way_keeps_no_other_waiting(self, caplog):
+        line = held(asked=request(images=2, seeds=(1, 2)))
+        for record in line.parts.ledger.holds():
+            line.desk.lease(ANN, record.id)
+            line.desk.approve(ANN, record.id, CODES)
+            line.desk.lease(BOB, record.id)
+            signer = FailingAt(line.parts.signer, "sign", SigningError("No key."))
+            with pytest.raises(SigningError):
+                line.over(signer=signer).approve(BOB, record.id, CODES)
+        foreign = FailingAt(line.parts.signer, "sign", ZeroDivisionError("foreign"))
+        (done,) = line.over(signer=foreign).settle()
+        assert done.state is HoldState.DONE
+        assert "could not be released yet" in caplog.text
+
+    def test_what_was_erased_since_the_approval_is_recorded_as_a_failure(self):
+        line = approved(held())
+        erase(line, line.record.entry_id, "/prompts/0")
+        assert line.desk.settle() == []
+        failure = line.parts.ledger.entries(kind=EntryKind.FAILED)[-1][1]
+        assert (failure.body["step"], failure.body["error"]) == ("restore", "ReviewError")
         assert line.record.state is HoldState.APPROVED
 
     def test_a_row_that_says_approved_is_not_believed(self):

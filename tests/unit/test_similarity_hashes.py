@@ -120,3 +120,33 @@ def test_another_index_of_vectors_is_refused():
         VectorIndex.from_bytes(VECTORS[:-1], content)
     with pytest.raises(DetectorError):
         VectorIndex.from_bytes(VECTORS, b"no index at all")
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 300), st.integers(0, 2**32 - 1))
+def test_an_extended_index_of_hashes_finds_what_a_new_one_finds(built, seed):
+    random = np.random.default_rng(seed)
+    crowd = np.array([turned(HASHES[0], random.choice(256, 12, replace=False)) for _ in range(300)])
+    extended = HashIndex.build(crowd[:built]).extended(crowd)
+    assert (len(extended), extended.built) == (300, built)
+    for index in (extended, HashIndex.build(crowd[:built]).extended(crowd[:290]).extended(crowd)):
+        found, expected = (
+            sorted(zip(*one.within(HASHES[:1])[0], strict=True)) for one in (index, HashIndex.build(crowd))
+        )
+        assert found == expected
+
+
+def test_an_extended_index_of_vectors_compares_what_was_added_exactly():
+    crowd = RANDOM.normal(size=(600, 64)).astype(np.float16)
+    crowd /= np.linalg.norm(crowd.astype(np.float32), axis=1, keepdims=True).astype(np.float16)
+    extended = VectorIndex.build(crowd[:500], flat_rows=200).extended(crowd)
+    assert (len(extended), extended.built) == (600, 500)
+    for row in (0, 499, 500, 599):
+        assert extended.nearest(crowd[row].astype(np.float32))[0][0] == row
+
+
+def test_an_extended_index_of_few_vectors_compares_all():
+    crowd = np.eye(64, dtype=np.float16)
+    extended = VectorIndex.build(crowd[:3]).extended(crowd)
+    assert extended.built == len(extended) == 64
+    assert extended.nearest(crowd[63].astype(np.float32))[0][0] == 63

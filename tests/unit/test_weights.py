@@ -95,6 +95,8 @@ class TestRefused:
             {"auto_map": {"AutoConfig": "modeling.Config"}},
             {"inner": {"auto_map": {}}},
             {"list": [1, {"trust_remote_code": True}]},
+            {"attn_implementation": "someone/kernel"},
+            {"vision_config": {"_attn_implementation": "flash_attention_2"}},
             json.loads('{"a":' * 900 + '{"auto_map": 1}' + "}" * 900),
         ],
     )

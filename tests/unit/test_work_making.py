@@ -150,6 +150,17 @@ def test_pieces_of_files_are_no_animation(content):
     assert not is_animated(content)
 
 
+def test_words_inside_a_chunk_are_no_chunks():
+    def png(*chunks):
+        return b"\x89PNG\r\n\x1a\n" + b"".join(len(c[4:]).to_bytes(4) + c + bytes(4) for c in chunks)
+
+    head, frames, image = b"IHDR" + bytes(13), b"acTL" + bytes(8), b"IDAT" + bytes(9)
+    assert is_animated(png(head, frames, image))
+    assert is_animated(png(head, b"tEXta\0IDAT", frames, image))
+    assert not is_animated(png(head, b"tEXta\0acTL", image))
+    assert not is_animated(png(head, image, frames))
+
+
 class TestReindex:
     def setup_method(self):
         self.register = FakeWorkRegister()

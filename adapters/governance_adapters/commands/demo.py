@@ -40,7 +40,7 @@ def demo(
     """
     from governance_adapters.commands.demo_review import decide_on_copies  # needs the extra `web`
 
-    settings = Settings.load(home=folder.absolute() / "installation")
+    settings = Settings.load(home=folder.absolute() / "installation", provider="example.org")
     initialise(settings)
     err.print(INSECURE_NOTICE, style="yellow", markup=False)
     with err.status("loading the reference model"):
@@ -50,6 +50,7 @@ def demo(
             principal="designer@example.org",
             roles=("designer",),
             purpose="marketing",
+            markets=("EU", "UK", "US"),
             settings=settings,
             governor=governor,
         )

@@ -38,8 +38,8 @@ def error_json(error: GovernanceError, exit_code: int) -> dict[str, Json]:
 
 
 def one_line(text: str) -> str:
-    """`text` on one line, whatever it quotes."""
-    return " ".join(text.split())
+    """`text` on one line, whatever it quotes; see `printable`."""
+    return printable(" ".join(text.split()))
 
 
 def printable(text: str) -> str:

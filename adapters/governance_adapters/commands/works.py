@@ -176,7 +176,7 @@ def _add_each(register: SqliteWorks, made: _Maker, files: Sequence[Path], by: Pr
 
     def fail(path: Path, error: GovernanceError) -> None:
         failed.append({"file": printable(str(path)), "error": type(error).__name__, "message": one_line(str(error))})
-        err.print(Text(f"not added: {printable(str(path))}: {printable(one_line(str(error)))}", style="red"))
+        err.print(Text(f"not added: {printable(str(path))}: {one_line(str(error))}", style="red"))
 
     def news() -> Iterator[NewWork]:
         for path in files:

@@ -24,6 +24,9 @@ RUNNABLE: Final = frozenset(
 )
 """Endings of files that are programs, or that run one when they are opened."""
 _REMOTE_CODE: Final = frozenset({"auto_map", "trust_remote_code", "custom_pipelines"})
+_ATTENTION: Final = frozenset({"attn_implementation", "_attn_implementation"})
+_BUILT_IN: Final = (None, "eager", "sdpa")
+"""Attention that comes with PyTorch; transformers fetches and runs a kernel of any other name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,8 @@ def _refuse_remote_code(path: Path, content: object) -> None:
     while left:
         value = left.pop()
         if isinstance(value, dict):
-            if asked := sorted(_REMOTE_CODE & set(value)):
+            fetched = {name for name in _ATTENTION & set(value) if value[name] not in _BUILT_IN}
+            if asked := sorted(fetched | _REMOTE_CODE & set(value)):
                 raise DetectorError(
                     f"{path} asks for code from elsewhere (`{asked[0]}`).",
                     remedy="Use a model whose architecture comes with transformers or diffusers.",

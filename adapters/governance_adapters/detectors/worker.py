@@ -1,6 +1,6 @@
 """The program that runs one detector in a process of its own, bounded in time.
 
-The host starts it with its own interpreter (see `governance_adapters.detectors.processes`). It speaks frames: 8 bytes of
+The host starts it with its own interpreter (see `governance_adapters.child`). It speaks frames: 8 bytes of
 length and 8 bytes of serial number, big-endian, then the payload. An answer carries the serial number of its question.
 
 The first frame is the job, a JSON object: `search` (the host's module search path), `factory` (`module:name` of what

@@ -21,7 +21,7 @@ from typing import Final, cast
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from governance.errors import MarkError
 from governance.pixels import require_pixels
@@ -90,8 +90,10 @@ class ImageEncoder:
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # Pillow's own, higher limit
             raise self._too_large("The picture") from error
         except Exception as error:  # Pillow's parsers raise many kinds for malformed files: each means, no picture
+            # What Pillow says of a file that it does not know is an address in memory.
+            why = "" if isinstance(error, UnidentifiedImageError) else f": {error}"
             raise MarkError(
-                f"These bytes are not a readable PNG, JPEG or WebP picture: {error}.",
+                f"These bytes are not a readable PNG, JPEG or WebP picture{why}.",
                 remedy="Pass a complete file in one of these formats.",
             ) from error
 

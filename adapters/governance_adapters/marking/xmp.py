@@ -53,11 +53,16 @@ class XmpWriter:
             raise MarkError("Only a PNG file has text chunks.", remedy=f"Leave out what begins with `{_PNG}:`.")
         if not png_texts.keys() <= _PNG_KEYS or not all(text.isascii() for text in png_texts.values()):
             raise MarkError("This text chunk cannot be written.", remedy=f"Use ASCII under {', '.join(_PNG_KEYS)}.")
-        named = {_qualified(name): (name, text) for name, text in properties.items() if name[4:] not in png_texts}
+        xmp = {name: text for name, text in properties.items() if not name.startswith(f"{_PNG}:")}
         tree = _tree(content)
         root = ET.Element(f"{{{_META}}}xmpmeta") if tree is None else tree
-        _set(root, named)
-        packet = ET.tostring(root, encoding="utf-8").replace(b"\r", b"&#13;")  # else a parser reads a line end
+        _set(root, {_qualified(name): (name, text) for name, text in xmp.items()})
+        try:
+            packet = ET.tostring(root, encoding="utf-8").replace(b"\r", b"&#13;")  # else a parser reads a line end
+        except RecursionError as error:
+            raise MarkError(
+                "The file's XMP is nested too deeply.", remedy="Encode the picture anew, without its metadata."
+            ) from error
         return with_packet(content, _BEGIN + packet + _END, png_texts)
 
     def read(self, content: bytes) -> Mapping[str, str]:

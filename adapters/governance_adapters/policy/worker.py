@@ -1,7 +1,7 @@
 """The program that evaluates one bundle in a process of its own, bounded in time and memory.
 
-The host starts it by path with its own interpreter (see `governance_adapters.policy.processes`). It needs the standard
-library and regorus, and nothing else of this project. It speaks frames: 4 bytes of length and 8 bytes of serial number,
+The host starts it by path with its own interpreter (see `governance_adapters.child`). It needs the standard
+library and regorus, and nothing else of this project. It speaks frames: 8 bytes of length and 8 bytes of serial number,
 big-endian, then the payload. An answer carries the serial number of its question.
 
 The first frame is the job: a JSON object with `regorus` (the folder that holds the package), `policies` (path to Rego
@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
-HEADER = struct.Struct(">IQ")
+HEADER = struct.Struct(">QQ")
 ANSWER, FAILED, TOO_LONG, NO_MEMORY = b"A", b"F", b"L", b"M"
 _CHUNK = 1 << 20
 _MESSAGE_CHARACTERS = 20_000

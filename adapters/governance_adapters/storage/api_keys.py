@@ -80,7 +80,7 @@ class NewKey:
 
 
 class ApiKeyFile:
-    """The keys in one SQLite file of mode 0600. For any number of threads; a fork opens it again.
+    """The keys in one SQLite file of mode 0600. For any number of threads; a fork, or another file in its place, opens it again.
 
     A secret has 256 random bits, so one SHA-256 is enough: there is nothing to guess slowly.
     """
@@ -152,7 +152,7 @@ class ApiKeyFile:
     def find(self, text: str) -> ApiKey | None:
         """The key that `text` is, revoked and expired ones too; None where it is none of ours.
 
-        The secret is compared in constant time, and an unknown id costs what a known one does.
+        The secret is compared in constant time. Whether there is a key of some id is no secret.
 
         Raises:
             StorageError: the keys cannot be read.
@@ -162,7 +162,7 @@ class ApiKeyFile:
             return None
         with self._told():
             row = self._connection().execute(_ONE, (parts[1],)).fetchone()
-        found = None if row is None else _key(row)
+            found = None if row is None else _key(row)
         same = hmac.compare_digest(_digest(text), found.digest if found else bytes(32))
         return found if same else None
 
@@ -180,16 +180,21 @@ class ApiKeyFile:
     def _known(self, key_id: str) -> ApiKey:
         with self._told():
             row = self._connection().execute(_ONE, (key_id,)).fetchone()
-        if row is None:
-            raise StorageError(f"There is no API key {key_id!r}.", remedy="`governance api-keys list` shows the ids.")
-        return _key(row)
+            if row is None:
+                raise StorageError(
+                    f"There is no API key {key_id!r}.", remedy="`governance api-keys list` shows the ids."
+                )
+            return _key(row)
 
     def _connection(self) -> sqlite3.Connection:
-        """One for each thread, and a new one after a fork."""
-        pid = os.getpid()
-        if getattr(self._local, "pid", None) != pid:
+        """One for each thread; a new one after a fork, and where another file took the place of the one that was open:
+        a key that was revoked there, or is not there, must not live on in the old one.
+        """
+        status = self.path.stat()
+        wanted = os.getpid(), status.st_dev, status.st_ino
+        if getattr(self._local, "opened", None) != wanted:
             self._local.connection = sqlite3.connect(self.path.as_uri() + "?mode=rw", uri=True, timeout=10)
-            self._local.pid = pid
+            self._local.opened = wanted
         connection: sqlite3.Connection = self._local.connection
         return connection
 

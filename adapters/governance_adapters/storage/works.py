@@ -15,7 +15,7 @@ from typing import Final
 from governance.canonical import Digest
 from governance.errors import GovernanceError, LedgerError, WorkError
 from governance.ports import Ledger
-from governance.types import Principal
+from governance.types import Principal, new_id
 from governance.work_checks import check_new, check_texts
 from governance.work_records import WorkChange, has_works, is_recorded
 from governance.works import Added, NewWork, Work, WorkPrint
@@ -198,7 +198,8 @@ class SqliteWorks(SqliteWorksReader):
 
 
 def _count_change(connection: sqlite3.Connection) -> None:
-    connection.execute("UPDATE state SET revision = revision + 1")
+    # A number alone would come again after a backup was restored and changed, and an index of other works would fit it.
+    connection.execute("UPDATE state SET register = ?, revision = revision + 1", (new_id(),))
 
 
 @contextmanager

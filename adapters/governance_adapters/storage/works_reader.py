@@ -32,10 +32,10 @@ class SqliteWorksReader:
 
     @property
     def revision(self) -> str:
-        """See `WorkReader.revision`: the register's own id and the number of changes to it."""
+        """See `WorkReader.revision`: the id of the last change, never used again, and the number of changes."""
         with self._file.reading() as connection:
-            register, number = connection.execute("SELECT register, revision FROM state").fetchone()
-        return f"{register}:{number}"
+            change, number = connection.execute("SELECT register, revision FROM state").fetchone()
+        return f"{change}:{number}"
 
     def prints(self, signal: str) -> Iterator[ImagePrints]:
         """See `WorkReader.prints`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,16 +48,16 @@ class Door:
         self._lock = threading.Lock()
         self._permitted: OrderedDict[_Question, tuple[float, tuple[str, ...] | None]] = OrderedDict()
 
-    def caller(self, authorization: str | None) -> Caller:
-        """Who sends this `Authorization` header.
+    def caller(self, authorization: Sequence[str]) -> Caller:
+        """Who sends these `Authorization` headers: exactly one, for a proxy may have looked at another of several.
 
         Raises:
             ApiError: 401: there is none, or no key of ours that still holds.
             StorageError: the keys cannot be read.
         """
-        scheme, _, text = (authorization or "").partition(" ")
+        scheme, _, text = (authorization[0] if len(authorization) == 1 else "").partition(" ")
         if scheme.lower() != _SCHEME or not text.strip():
-            raise ApiError(UNAUTHENTICATED, "Send `Authorization: Bearer` and an API key.")
+            raise ApiError(UNAUTHENTICATED, "Send `Authorization: Bearer` and an API key, once.")
         key = self._keys.find(text.strip())
         if key is None or not key.valid(utc_now()):
             raise ApiError(UNAUTHENTICATED, _refusal(key))

@@ -21,13 +21,13 @@ AT_ONCE: Final = 2
 """Files that are looked at side by side: decoding one may take hundreds of megabytes."""
 
 
-async def read_upload(file: UploadFile, limit: int) -> bytes:
-    """The bytes of an uploaded file.
+def read_upload(file: UploadFile, limit: int) -> bytes:
+    """The bytes of an uploaded file. For worker threads: it waits for the disk, and few files are to be in memory at once.
 
     Raises:
         ApiError: 413: it is larger than `limit`.
     """
-    content = await file.read(limit + 1)
+    content = file.file.read(limit + 1)
     if len(content) > limit:
         raise ApiError(TOO_LARGE, f"A file has at most {limit} bytes here. Send a smaller one.")
     return content
@@ -53,9 +53,9 @@ async def verify_file(
     profile: Annotated[Profile | None, Query(description="Also list the fields of this rule.")] = None,
 ) -> Response:
     """A file of which we know nothing is no error. Nothing of the upload is kept."""
-    content = await read_upload(file, parts.limits.upload)
 
     def looked_at() -> dict[str, Json]:
+        content = read_upload(file, parts.limits.upload)
         verification = parts.verifier.verify(content)
         judged = None if profile is None else judge_profile(profile, verification, content).as_json()
         return {**verification.as_json(), "profile": judged}

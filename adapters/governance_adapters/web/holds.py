@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 from fastapi import Query
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
 from governance.canonical import Json
@@ -43,10 +43,15 @@ _PNG: dict[int | str, Any] = {
 }
 
 
+def _whole(value: object) -> object:
+    """JSON has one kind of numbers: 900.0 is an integer there."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class LeaseWanted(Given):
     """How long a lease is to last."""
 
-    seconds: int = Field(900, ge=1, le=MAX_LEASE_SECONDS, strict=False, description="From now.")
+    seconds: Annotated[int, BeforeValidator(_whole)] = Field(900, ge=1, le=MAX_LEASE_SECONDS, description="From now.")
 
 
 @routes.get(

@@ -35,15 +35,15 @@ def create_key(
     """Make a key for `principal` that lasts `days` (1 to 366). The entry comes first: no key without one.
 
     Raises:
-        ConfigurationError: no principal, role or scope, a name that is empty, too long or unprintable, or too long a
-            life.
+        ConfigurationError: no principal, role or scope, a name that is empty, too long, unprintable or has space around
+            it (two people would share what reads as one name), or too long a life.
         LedgerError: the entry cannot be written; there is no key then.
         StorageError: the key cannot be kept.
     """
     for name in (principal, *roles):
-        if not name or len(name) > MAX_NAME or not name.isprintable():
+        if not name or len(name) > MAX_NAME or not name.isprintable() or name != name.strip():
             raise ConfigurationError(
-                f"The name {name[:64]!r} is empty, too long or unprintable.",
+                f"The name {name[:64]!r} is empty, too long, unprintable, or has space around it.",
                 remedy=f"Give 1 to {MAX_NAME} printable characters.",
             )
     if not roles or not scopes:

@@ -1,22 +1,23 @@
 """What a request may cost before anything looks at it: body, address, headers, how many at once; and how answers travel.
 
-Plain ASGI, outside everything else: a body over its limit is never read to its end, and never kept.
+Plain ASGI, outside everything else: a body over its limit, of bytes or of time, is never read to its end, and never kept.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from governance_adapters.web.problems import (
     BUSY,
     HEADERS_TOO_LARGE,
     MEDIA_TYPE,
+    SLOW,
     TOO_LARGE,
     URL_TOO_LONG,
     Kind,
@@ -41,11 +42,12 @@ _NO_STORE: Final = (b"cache-control", b"no-store")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bytes of an uploaded file and of a JSON body, and requests at once."""
+    """Bytes of an uploaded file and of a JSON body, requests at once, and seconds for a body to arrive in."""
 
     upload: int
     json: int = JSON_LIMIT
     concurrent: int = 64
+    body_seconds: float = 120.0
 
     def body_of(self, content_type: str) -> int:
         """The most bytes that a body of this media type may have."""
@@ -85,7 +87,7 @@ class Gate:
             return URL_TOO_LONG, f"Addresses have at most {URL_LIMIT} bytes."
         if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_LIMIT:
             return HEADERS_TOO_LARGE, f"Headers have at most {HEADER_LIMIT} bytes in all."
-        headers = _headers(scope)
+        headers = Headers(raw=scope["headers"])
         limit = self._limits.body_of(headers.get("content-type", ""))
         declared = headers.get("content-length", "0")
         if declared.isascii() and declared.isdecimal() and int(declared) > limit:
@@ -93,45 +95,65 @@ class Gate:
         return None
 
     async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application on a body that ends where its limit is."""
-        limit = self._limits.body_of(_headers(scope).get("content-type", ""))
-        taken = 0
-        started = cut = False
-
-        async def counting() -> Message:
-            nonlocal taken, cut
-            message = await receive()
-            if message["type"] == "http.request":
-                taken += len(message.get("body", b""))
-                if taken > limit:
-                    cut = True
-                    raise _CutError
-            return message
+        """Run the application on a body that ends where its limit is, or when its time is over."""
+        limit = self._limits.body_of(Headers(raw=scope["headers"]).get("content-type", ""))
+        taken = _Body(receive, limit, self._limits.body_seconds)
+        started = False
 
         async def watching(message: Message) -> None:
             nonlocal started
-            if cut and not started:
+            if taken.cut is not None and not started:
                 return  # what the application says of the cut body is not the reason
             started = True
             await send(message)
 
         try:
-            await self._app(scope, counting, watching)
+            await self._app(scope, taken.receive, watching)
         except _CutError:
             pass
         except Exception:
-            if not cut:
+            if taken.cut is None:
                 raise
-        if cut and not started:
-            await _answer(send, TOO_LARGE, _too_large(limit))
+        if taken.cut is not None and not started:
+            await _answer(send, *taken.cut)
 
 
 class _CutError(Exception):
-    """The body went over its limit."""
+    """The body went over a limit."""
 
 
-def _headers(scope: Scope) -> Mapping[str, str]:
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+class _Body:
+    """A body that is read only as far as its limits: bytes, and seconds from when it is first asked for."""
+
+    def __init__(self, receive: Receive, limit: int, seconds: float) -> None:
+        self._receive, self._limit, self._seconds = receive, limit, seconds
+        self._taken, self._whole = 0, False
+        self._until: float | None = None
+        self.cut: tuple[Kind, str] | None = None
+        """Why it was not read to its end, if so."""
+
+    async def receive(self) -> Message:
+        """See ASGI 3. What comes after the body, a hang-up, may take any time.
+
+        Raises:
+            _CutError: see `cut`.
+        """
+        if self._whole:
+            return await self._receive()
+        self._until = self._until or asyncio.get_running_loop().time() + self._seconds
+        try:
+            async with asyncio.timeout_at(self._until):
+                message = await self._receive()
+        except TimeoutError as error:
+            self.cut = SLOW, f"A body has {self._seconds:g} seconds to arrive. Send it faster, or a smaller one."
+            raise _CutError from error
+        if message["type"] == "http.request":
+            self._taken += len(message.get("body", b""))
+            self._whole = not message.get("more_body", False)
+            if self._taken > self._limit:
+                self.cut = TOO_LARGE, _too_large(self._limit)
+                raise _CutError
+        return message
 
 
 def _too_large(limit: int) -> str:

@@ -57,6 +57,7 @@ SCOPE: Final = Kind("scope", 403, "The key's scopes do not cover this")
 NOT_PERMITTED: Final = Kind("not-permitted", 403, "Policy does not let you do this")
 NOT_FOUND: Final = Kind("not-found", 404, "There is no such thing")
 METHOD: Final = Kind("method", 405, "This method is not supported here")
+SLOW: Final = Kind("slow", 408, "The body did not arrive in time")
 CONFLICT: Final = Kind("conflict", 409, "It stands otherwise than this request takes for granted")
 TOO_LARGE: Final = Kind("too-large", 413, "The request is too large")
 URL_TOO_LONG: Final = Kind("url-too-long", 414, "The address is too long")
@@ -213,7 +214,7 @@ async def _http_error(_request: Request, error: Exception) -> JSONResponse:
     kind = _BY_STATUS.get(error.status_code)
     if kind is None:
         kind = Kind(f"http-{error.status_code}", error.status_code, str(error.detail))
-    detail = f"{error.detail}. See /v1/openapi.json for what there is." if isinstance(error.detail, str) else kind.title
+    detail = f"{str(error.detail).rstrip('.')}. See /v1/openapi.json for what there is."
     return problem(kind, detail, headers=error.headers)
 
 

@@ -26,6 +26,7 @@ from governance_adapters.web.problems import (
     MEDIA,
     NOT_PERMITTED,
     SCOPE,
+    SLOW,
     TOO_LARGE,
     UNAUTHENTICATED,
     UNAVAILABLE,
@@ -60,7 +61,7 @@ class GuardedRoute(APIRoute):
                 door: Door = request.app.state.door
                 # One row of the key file, which waits for no writer, and what is remembered: no change of threads is
                 # worth that. Only a question to policy is.
-                caller = door.caller(request.headers.get("authorization"))
+                caller = door.caller(request.headers.getlist("authorization"))
                 door.check_scope(caller, act)
                 if not desk and not door.remembers(caller, act):
                     await run_in_threadpool(door.check, caller, act)
@@ -81,11 +82,11 @@ def operation(
     `takes` is the media type of the body; `desk`: policy is asked by the review desk. `shown` describes answers that
     are not problems.
     """
-    common = [URL_TOO_LONG, HEADERS_TOO_LARGE, UNAVAILABLE, BUSY]
+    common = [INVALID, URL_TOO_LONG, HEADERS_TOO_LARGE, UNAVAILABLE, BUSY]
     if act is not None:
-        common = [UNAUTHENTICATED, SCOPE, NOT_PERMITTED, INVALID, *common]
+        common = [UNAUTHENTICATED, SCOPE, NOT_PERMITTED, *common]
     if takes:
-        common = [MALFORMED, TOO_LARGE, MEDIA, *common]
+        common = [MALFORMED, SLOW, TOO_LARGE, MEDIA, *common]
     extra: dict[str, Any] = {} if act is None else {ACT: act.value, "security": [{"apiKey": []}]}
     extra |= {_TAKES: takes} if takes else {}
     extra |= {_DESK: True} if desk else {}
@@ -134,10 +135,12 @@ DoorOf = Annotated[Door, Depends(door_of)]
 
 
 def _check_parameters(request: Request, known: set[str]) -> None:
-    """A misspelt filter would quietly answer another question."""
+    """A filter that is misspelt, or given twice, would quietly answer another question."""
     unknown = sorted(set(request.query_params) - known)
     if unknown:
         raise ApiError(INVALID, f"This takes {', '.join(sorted(known)) or 'no parameters'}, not {unknown[0][:64]!r}.")
+    if len(request.query_params.multi_items()) != len(request.query_params):
+        raise ApiError(INVALID, "A parameter is given twice. Give each once.")
 
 
 def _check_media_type(request: Request, takes: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import threading
@@ -15,13 +16,17 @@ from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from governance.errors import ConfigurationError, GovernanceError
+from governance.errors import ConfigurationError
 from governance_adapters.web.limits import HEADER_LIMIT, URL_LIMIT
 
 logger = logging.getLogger(__name__)
 
 SETTLE_SECONDS: Final = 60.0
+IDLE_SECONDS: Final = 10
+"""How long a connection may wait for its next request, or for the rest of its head."""
+
 _STOP_SECONDS: Final = 10
 _START_SECONDS: Final = 30
 _POLL_SECONDS: Final = 0.01
@@ -72,17 +77,19 @@ def running(
     host: str = "127.0.0.1",
     port: int = 0,
     tls: Tls | None = None,
+    idle_seconds: int = IDLE_SECONDS,
 ) -> Iterator[Listening]:
     """Serve `app` from a thread for the length of the block; port 0 is any free one.
 
-    Requests that are being answered at its end get ten seconds.
+    Requests that are being answered at its end get ten seconds. A connection without a request is closed after
+    `idle_seconds`, at the latest after twice as many.
 
     Raises:
         ConfigurationError: it cannot listen there, or the certificate cannot be used.
     """
     bound = _bound(host, port)
     try:
-        server = uvicorn.Server(_config(app, tls))
+        server = uvicorn.Server(_config(app, tls, idle_seconds))
         thread = threading.Thread(target=server.run, args=([bound],), name="review-api", daemon=True)
         thread.start()
         try:
@@ -111,7 +118,7 @@ def settling(settle: Callable[[], object], seconds: float = SETTLE_SECONDS) -> I
         while not ended.wait(seconds):
             try:
                 settle()
-            except GovernanceError:
+            except Exception:  # nothing is released by a failure, and without this thread no hold would expire any more
                 logger.exception("holds could not be settled; tried again in %g s", seconds)
 
     thread = threading.Thread(target=again, name="settling", daemon=True)
@@ -123,10 +130,37 @@ def settling(settle: Callable[[], object], seconds: float = SETTLE_SECONDS) -> I
         thread.join()
 
 
-def _config(app: ASGIApp, tls: Tls | None) -> uvicorn.Config:
+class _Impatient(H11Protocol):
+    """Closes connections on which no request comes: uvicorn itself waits for the rest of a head without end."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """See `asyncio.Protocol`."""
+        super().connection_made(transport)
+        self._seen: RequestResponseCycle | None = None
+        self._look_again()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        self._next_look.cancel()
+        super().connection_lost(exc)
+
+    def _look_again(self) -> None:
+        self._next_look = self.loop.call_later(self.timeout_keep_alive, self._look)
+
+    def _look(self) -> None:
+        idle = self.cycle is None or self.cycle.response_complete
+        if idle and self.cycle is self._seen:
+            self.transport.close()
+            return
+        self._seen = self.cycle
+        self._look_again()
+
+
+def _config(app: ASGIApp, tls: Tls | None, idle_seconds: int) -> uvicorn.Config:
     try:
         config = uvicorn.Config(
             app,
+            http=_Impatient,
             lifespan="off",
             log_config=None,  # the application's own logging; no line a request, which would name who reads what
             access_log=False,
@@ -134,6 +168,7 @@ def _config(app: ASGIApp, tls: Tls | None) -> uvicorn.Config:
             proxy_headers=False,
             ws="none",
             h11_max_incomplete_event_size=HEADER_LIMIT + URL_LIMIT,
+            timeout_keep_alive=idle_seconds,
             timeout_graceful_shutdown=_STOP_SECONDS,
             ssl_certfile=None if tls is None else str(tls.certificate),
             ssl_keyfile=None if tls is None else str(tls.private_key),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from anyio import to_thread
@@ -104,15 +105,17 @@ async def add_work(
     images: Annotated[list[UploadFile], File(min_length=1, max_length=MAX_IMAGES, description="Its image files.")],
 ) -> Response:
     """Protects from before the answer comes. All files together are one upload, and its limit is theirs."""
-    left = parts.limits.upload
-    contents: list[tuple[str, bytes]] = []
-    for number, image in enumerate(images):
-        contents.append((f"Image {number}", await read_upload(image, left)))
-        left -= len(contents[-1][1])
+
+    def contents() -> Iterator[tuple[str, bytes]]:
+        left = parts.limits.upload
+        for number, image in enumerate(images):
+            content = read_upload(image, left)
+            left -= len(content)
+            yield f"Image {number}", content
 
     def made() -> NewWork:
         try:
-            return parts.maker.make(contents, title=title, owner=owner, licence=licence, action=action)
+            return parts.maker.make(contents(), title=title, owner=owner, licence=licence, action=action)
         except WorkError as error:
             raise ApiError(INVALID, str(error)) from error
 

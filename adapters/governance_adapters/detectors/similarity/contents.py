@@ -36,6 +36,10 @@ class Rows:
     def __len__(self) -> int:
         return len(self.works)
 
+    def begin_with(self, earlier: Rows, count: int) -> bool:
+        """Whether the first `count` values are those of `earlier`, one for one."""
+        return min(len(self), len(earlier)) >= count and np.array_equal(self.values[:count], earlier.values[:count])
+
     def to_sections(self) -> dict[str, bytes]:
         """Everything as named bytes."""
         words = {"work_ids": self.work_ids, "actions": self.actions, "names": self.names}

@@ -99,7 +99,7 @@ class SimilarityDetector:
             with self._lock:
                 if self._indexes is None or self._indexes.revision != self._register.revision:
                     self._indexes = open_indexes(
-                        self._register, self._embedder.model, self._embedder.width, self._folder
+                        self._register, self._embedder.model, self._embedder.width, self._folder, self._indexes
                     )
                 return self._indexes
         except WorkError as error:

@@ -5,6 +5,7 @@ Where the network sees two pictures alike their cosine is near 1, whatever was d
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -23,6 +24,8 @@ DEVIATION: Final = np.array([0.229, 0.224, 0.225], np.float32)
 DEFAULT_SIDE: Final = 224
 _WIDTHS: Final = range(16, 4097)
 _SIDES: Final = range(32, 1025)
+_BESIDE: Final = "session.model_external_initializers_file_folder_path"
+"""ONNX Runtime's name of the folder where it looks for weights that a model keeps in a file of their own."""
 
 
 class Embedder(Protocol):
@@ -53,7 +56,8 @@ class OnnxEmbedder:
 
     It takes one float32 tensor (1 or any, 3, H, W): RGB in 0..1, less ImageNet's mean, divided by its standard deviation;
     pictures are brought to H x W (32..1024 px; 224 where the model leaves them open) whatever their shape. Its first
-    output is (1, d), d in 16..4096; it is brought to length 1 here. The bytes that are hashed are the bytes that are run.
+    output is (1, d), d in 16..4096; it is brought to length 1 here. The bytes that are hashed are the bytes that are run: a
+    model that keeps weights in another file is refused.
     """
 
     def __init__(self, content: bytes, what: str, *, model: Digest | None = None, threads: int = 1) -> None:
@@ -158,7 +162,10 @@ def _session(content: bytes, what: str, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        # Weights in a file beside the model would be looked for in the working folder, and be in no digest: none is found.
+        with tempfile.TemporaryDirectory(prefix="governance-") as empty:
+            options.add_session_config_entry(_BESIDE, empty)
+            return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has no common base; without a session nothing is compared
         raise DetectorError(
             f"ONNX Runtime cannot load the embedding {what}: {error}.", remedy="Name another ONNX file."

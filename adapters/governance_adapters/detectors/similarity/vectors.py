@@ -18,6 +18,9 @@ from governance.errors import DetectorError
 FLAT_ROWS: Final = 4096
 """Up to so many rows everything is compared: 5 million products for 1280 dimensions, a few milliseconds."""
 
+TAIL_ROWS: Final = 4096
+"""Up to so many vectors that were added since the coarse index was built are compared exactly: about 680 works."""
+
 LISTED_ROWS: Final = 200_000
 """Beyond so many rows the coarse pass looks at the nearest lists only."""
 
@@ -49,8 +52,17 @@ class VectorIndex:
             coarse.add(np.asarray(vectors[start : start + _SAMPLE], np.float32))
         return cls(vectors, _looking(coarse))
 
+    def extended(self, vectors: NDArray[np.float16]) -> VectorIndex:
+        """An index of `vectors`, whose first `built` rows are those that this one was built of."""
+        return VectorIndex.build(vectors) if self._coarse is None else VectorIndex(vectors, self._coarse)
+
     def __len__(self) -> int:
         return len(self._vectors)
+
+    @property
+    def built(self) -> int:
+        """How many rows the coarse pass looks at; all where there is none."""
+        return len(self) if self._coarse is None else int(self._coarse.ntotal)
 
     def nearest(self, seen: NDArray[np.float32], most: int = 64) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The rows nearest to the unit vector `seen`, at most `most`, and their cosines, best first."""
@@ -60,7 +72,7 @@ class VectorIndex:
             rows, cosines = np.arange(len(self)), self.cosines(None, seen)
         else:
             _, (found,) = self._coarse.search(seen[np.newaxis], max(CANDIDATES, most))
-            rows = found[found >= 0]
+            rows = np.concatenate([found[found >= 0], np.arange(self.built, len(self))])
             cosines = self.cosines(rows, seen)
         best = np.argsort(-cosines, kind="stable")[:most]
         return rows[best].astype(np.int64), cosines[best]

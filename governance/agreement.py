@@ -14,7 +14,7 @@ from governance.entries import Entry, EntryKind
 from governance.errors import SigningError
 from governance.holds import review_named
 from governance.manifest import Provenance
-from governance.metadata import IDENTIFIER
+from governance.metadata import AIGC, IDENTIFIER, PNG_AIGC, PROMPT
 from governance.ports import ManifestReport, ManifestState
 from governance.records import asset_id, intent_named
 from governance.types import Decision, Outcome, Stage
@@ -68,10 +68,12 @@ def _other_in_manifest(entry: Entry, decision: Decision | None, report: Manifest
 def metadata_disagreement(said: Mapping[str, str], recorded: object, report: ManifestReport | None) -> str:
     """The first thing that a file's metadata say otherwise than its record, or, where there is none, than its manifest.
 
-    `said` are the file's properties; `recorded` is the entry's `metadata`, None without an entry. Empty where all agrees.
+    `said` are the file's properties; `recorded` is the entry's `metadata`, None without an entry. A prompt stands in no
+    record, and the text chunk of a PNG file says what `TC260:AIGC` says. Empty where all agrees.
     """
     if isinstance(recorded, Mapping):
-        differing = sorted(name for name, value in recorded.items() if said.get(name) != value)
+        wanted = {**recorded, PNG_AIGC: said.get(PNG_AIGC) and recorded.get(AIGC), PROMPT: said.get(PROMPT)}
+        differing = sorted(name for name in {*wanted, *said} if said.get(name) != wanted.get(name))
         return f"{', '.join(differing)}: not as the record says" if differing else ""
     if report is None or report.state is not ManifestState.TRUSTED:
         return "there are some, and neither a record nor a trusted manifest confirms them"

@@ -153,9 +153,8 @@ class Resumption:
                 f"Policy holds this for more than was approved by now: {', '.join(new)}. The hold is open again.",
                 remedy="Decide on the new reasons.",
             )
-        obliged = (
-            judged.judged.obligations if before else judged.obligations
-        )  # what admission obliged, people gave there
+        # What admission obliged was given there, where people let the request run.
+        obliged = judged.judged.obligations if before else judged.obligations
         given, needed = len(resumed.history.approvals), obliged.approvals
         if given < needed:
             self._hold_again(resumed, judged)

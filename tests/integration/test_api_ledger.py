@@ -136,6 +136,14 @@ class TestRecords:
         assert record["personal"]["/principal/id"] == "designer@example.org"
         assert record["documents"]["model"]["pipeline"] == "StableDiffusionPipeline"
 
+    def test_the_view_of_a_hold_has_no_words_of_reasons(self, office, auditor, reviewer):
+        shown = reviewer.get(f"/holds/{office.hold()}").json()
+        path = f"/entries/{shown['held']['id']}"
+        known = auditor.get(path, params={"personal": "true"}).json()["decision"]["reasons"]
+        assert [each["code"] for each in shown["decision"]["reasons"]] == [each["code"] for each in known]
+        assert all(each["message"] for each in known)
+        assert not any(each["message"] for each in shown["decision"]["reasons"])
+
     @pytest.mark.parametrize("name", ["0" * 64, "nothing", "01933b5c-8a1e-7c3d-9e4f-0123456789ab"])
     def test_what_there_is_not(self, auditor, reviewer, name):
         paths = (f"/entries/{name}", f"/entries/{name}/receipt", f"/assets/{name}", f"/assets/{name}/content")

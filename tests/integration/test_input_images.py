@@ -8,7 +8,7 @@ import torch
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from governance.assets import Verdict
 from governance.entries import EntryKind
@@ -221,6 +221,17 @@ class TestPictures:
         assert held.value.dtype == np.float32
         assert (np.round(held.value * 255) == held.inputs[0].pixels).all()
         assert np.abs(held.value - value).max() <= 0.5 / 255 + 1e-3
+
+    def test_nothing_that_a_processor_could_turn_it_by_reaches_the_pipeline(self):
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        given = Image.open(io.BytesIO(file_of(exif=exif)))
+        held = hold_images("image", given)
+        assert np.array_equal(np.asarray(ImageOps.exif_transpose(held.value)), held.inputs[0].pixels)
+
+    def test_a_stack_of_no_pictures_is_refused(self):
+        with pytest.raises(RequestError, match="no pixels"):
+            hold_images("image", np.zeros((0, 64, 64, 3), np.uint8))
 
     def test_lists_keep_their_shape(self):
         held = hold_images("ip_adapter_image", [[PICTURE, MASK], (PICTURE,)])

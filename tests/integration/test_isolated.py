@@ -90,6 +90,7 @@ MOODS = {
     Mood.REPEATS_A_LABEL: "other labels",
     Mood.NO_FINDING: "other labels",
     Mood.EXITS: "exit status 7",
+    Mood.ANSWERS_ANOTHER: "out of turn",
     Mood.TALKS_OUT_OF_TURN: "out of turn",
     Mood.ENDLESS_LABEL: "out of turn",
 }

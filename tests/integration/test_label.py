@@ -154,6 +154,11 @@ def test_characters_that_no_font_has_are_refused_not_drawn_as_boxes():
             LABELLER.label(GREY, text)
 
 
+def test_a_text_that_draws_nothing_is_refused_not_drawn_as_an_empty_box():
+    with pytest.raises(MarkError, match="draws nothing"):
+        LABELLER.label(GREY, "\u3164")
+
+
 @pytest.mark.parametrize("language", ["-", "e", "en_GB", "english-" + "x" * 9, "de;rm"])
 def test_a_language_that_is_none_is_refused(language):
     with pytest.raises(MarkError, match="language"):

@@ -15,13 +15,14 @@ from pathlib import Path
 import pytest
 
 from governance.canonical import canonical_bytes
-from governance.entries import EntryKind, HoldState
+from governance.entries import EntryKind, HoldState, Record
 from governance.errors import HeldError
 from governance.governor import Governor
+from governance.holds import hold_named, state_after
 from governance.recovery import recover
 from governance.review import ReviewDesk
 from governance.testing import FakePipeline, fake_parts
-from governance.types import Outcome
+from governance.types import Outcome, Stage
 from governance_adapters.storage.ledger import SqliteLedger
 from support.budget_race import SIGNER
 from support.hold_race import line_in
@@ -161,6 +162,21 @@ class TestAudit:
         assert (
             self.problems(path, ("UPDATE hold SET holder = 'ann', leased_until = '2999', version = version + 1",)) == []
         )
+
+    @pytest.mark.parametrize("after", [False, True])
+    def test_an_approval_that_was_written_after_its_use_is_named(self, original, tmp_path, after):
+        with SqliteLedger.open(original, SIGNER) as ledger:
+            (record,) = [each for each in ledger.holds(limit=1000) if each.stage is Stage.ADMISSION]
+            named = [entry for _, entry in ledger.entries(limit=1000) if hold_named(entry) == record.id]
+            kept = {entry.id: tuple(ledger.fields(entry.id)) for entry in named}
+        opened, approved, used = named
+        order = (opened, used, approved) if after else (opened, approved, used)
+        with SqliteLedger.open(tmp_path / "other.sqlite", SIGNER) as ledger:
+            for version, entry in enumerate(order):
+                stands = replace(record, state=state_after(entry), version=version)
+                ledger.append(Record(entry, kept[entry.id], hold=stands))
+            found = [problem for problem in ledger.verify() if "its approvals are not the entries before it" in problem]
+        assert bool(found) is after
 
     def test_an_approval_that_was_altered_is_named_where_it_is_used(self, path):
         with SqliteLedger.open_read_only(path) as ledger:

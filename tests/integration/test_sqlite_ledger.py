@@ -543,10 +543,13 @@ def test_altered_rows_are_not_handed_out(sampled, path):
         path,
         ("UPDATE entry SET asset_digest = ? WHERE seq = 7", (wrong,)),
         ("UPDATE entry SET leaf = ? WHERE seq = 8", (OTHER_LEAF,)),
+        ("UPDATE entry SET subject = 'g12', kind = 'denied' WHERE seq = 11",),
         ("UPDATE tile SET hashes = zeroblob(length(hashes))",),
     )
     with SqliteLedger.open_read_only(path, SIGNER.key) as reader:
         for call in (
+            lambda: reader.entries(subject="g12"),
+            lambda: reader.entries(kind=EntryKind.DENIED),
             lambda: reader.find_asset(wrong),
             lambda: reader.entry(ids[8]),
             lambda: reader.receipt(ids[9]),

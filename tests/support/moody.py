@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from enum import IntEnum
 
 import numpy as np
@@ -13,6 +15,7 @@ import numpy as np
 from governance.canonical import Digest, digest
 from governance.errors import ConfigurationError, DetectorError
 from governance.types import Finding
+from governance_adapters.detectors.worker import HEADER
 
 LABELS = ("moody.dark", "moody.light")
 FOREVER = 3600
@@ -36,6 +39,7 @@ class Mood(IntEnum):
     ENDLESS_LABEL = 13
     ABORTS = 14
     KILLED = 15
+    ANSWERS_ANOTHER = 16
 
 
 class Moody:
@@ -101,6 +105,13 @@ def _act(mood: int) -> None:
         raise DetectorError("This image has no sense.", remedy="Give another.")
     if mood == Mood.EXITS:
         sys.exit(7)
+    if mood == Mood.ANSWERS_ANOTHER:
+        answer = json.dumps({"scores": [[label, 0.0] for label in LABELS]}).encode()
+        frame = HEADER.pack(len(answer), 1) + answer  # sound but for its number: the first question was the job
+        for descriptor in range(3, 32):
+            with suppress(OSError):
+                os.write(descriptor, frame)
+        time.sleep(FOREVER)
     if mood == Mood.TALKS_OUT_OF_TURN:
         for descriptor in range(3, 32):
             try:

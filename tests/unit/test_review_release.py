@@ -232,6 +232,14 @@ class TestAskedAgain:
         assert len(item.entry.body["review"]["approvals"]) == 2
         assert not list(line.parts.ledger.verify())
 
+    def test_what_admission_obliged_is_honoured_as_well(self):
+        obliged = (Outcome.ALLOW, (), {"visible_label": "Made by AI", "approvals": 2})
+        line = held(ReviewPolicy(admission=obliged))
+        line.approve(ANN)
+        item = line.approve(BOB).item
+        assert item.entry.body["visible_label"] == item.entry.body["honoured"]["visible_label"] == "Made by AI"
+        assert item.entry.body["honoured"]["approvals"] == 2
+
     def test_fewer_reasons_or_none_are_fine(self):
         line = held(ReviewPolicy(release=(Outcome.REVIEW, (HELD, OTHER), {})))
         line.approve(ANN)

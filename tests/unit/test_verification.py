@@ -430,6 +430,12 @@ class TestMetadata:
         status, detail = self.line(verifier(parts).verify(self.rewritten(parts, asset, dc_publisher="Somebody else")))
         assert (status, detail) == (FAILS, "dc:publisher: not as the record says")
 
+    @pytest.mark.parametrize("name", ["dc:creator", "PNG:AIGC"])
+    def test_what_somebody_put_in_fails_and_is_named(self, name):
+        parts, asset = released()
+        status, detail = self.line(verifier(parts).verify(self.rewritten(parts, asset, **{name: "Somebody else"})))
+        assert (status, detail) == (FAILS, f"{name}: not as the record says")
+
     def test_what_nothing_confirms_fails(self):
         parts, asset = released()
         status, detail = self.line(outsider(parts).verify(self.rewritten(parts, asset)))

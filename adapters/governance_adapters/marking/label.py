@@ -51,6 +51,8 @@ class TextLabeller:
         if corner not in LABEL_POSITIONS:
             raise MarkError(f"{position!r} is no position.", remedy=f"Use one of {', '.join(LABEL_POSITIONS)}.")
         path = self._fonts.font_for(text, language)
+        if not load(path, _MEASURED_AT).getmask(text).getbbox():  # fillers of Hangul, say, count as printable
+            raise MarkError(f"The label {text!r} draws nothing.", remedy="Oblige a label that can be read.")
         height, width = image.shape[:2]
         size = _wanted_size(path, text, min(height, width))
         while size >= MIN_SIZE:

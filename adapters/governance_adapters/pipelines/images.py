@@ -106,7 +106,7 @@ def _picture(name: str, image: Image.Image) -> HeldImages:
         copy = Image.Image.copy(image)  # a plain picture of our own, whatever class the caller's is of
         if copy.mode.startswith(_DEEP):
             raise _refused(name, f"has mode {copy.mode}, of more than 8 bits a channel", "Convert it to 8 bits.")
-        plain = _plain(copy)
+        plain = Image.fromarray(np.array(_plain(copy)))  # without an Exif orientation that somebody might turn it by
         pixels = np.array(plain.convert("RGB"), dtype=np.uint8)
     except RequestError:
         raise
@@ -140,7 +140,7 @@ def _array(name: str, value: NDArray[Any]) -> HeldImages:
     pictures = value.shape[0] if value.ndim == 4 else 1
     check_count(pictures)
     height, width = value.shape[1:3] if value.ndim == 4 else value.shape[:2]
-    _check_size(name, width, height)
+    _check_size(name, width, height if pictures else 0)
     levels = _levels(name, np.array(value, copy=True, subok=False))
     if levels.ndim > 2 and levels.shape[-1] == 4:
         levels = _over_white(levels)

@@ -61,11 +61,21 @@ def _entry(connection: Connection, entry_id: str) -> tuple[int, Entry, bytes]:
 def entries(
     connection: Connection, after: int, limit: int, subject: str | None, kind: EntryKind | None
 ) -> Sequence[tuple[int, Entry]]:
-    """One keyset page; see `Ledger.entries`."""
+    """One keyset page; see `Ledger.entries`.
+
+    Raises:
+        ProofError: bytes were altered, or a look-up column leads to an entry of another subject or kind.
+    """
     query = _PAGES[subject is not None, kind is not None]
     wanted = {"after": after, "most": limit, "of_subject": subject, "of_kind": kind and kind.value}
     rows = connection.execute(query, wanted)
-    return [(row.seq, Entry.from_leaf(row.leaf)) for row in rows]
+    found = [(row.seq, Entry.from_leaf(row.leaf)) for row in rows]
+    for _, each in found:
+        if subject not in (None, each.subject) or kind not in (None, each.kind):
+            raise ProofError(
+                f"The row of entry {each.id} is that of another.", remedy="Run `governance ledger verify`."
+            )
+    return found
 
 
 def receipt(connection: Connection, entry_id: str) -> Receipt:

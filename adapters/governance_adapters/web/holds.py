@@ -93,13 +93,13 @@ def list_holds(
     **operation(Act.HOLDS_READ, NOT_FOUND, desk=True),
 )
 def read_hold(hold_id: HoldId, parts: PartsOf, caller: CallerOf) -> Response:
-    """The prompt is a personal field: the record view of the `held` entry has it, for those who may read it."""
+    """The prompt and the words of reasons are personal fields: the record view of the `held` entry has them."""
     view = parts.desk.show(caller.principal, hold_id)
     return json_response(
         {
             "hold": hold_json(view.record),
             "held": entry_json(view.held),
-            "decision": decision_json(view.decision),
+            "decision": decision_json(view.decision, words=False),
             "findings": findings_json(view.findings),
             "acts": [entry_json(entry) for entry in view.acts],
             "reviewers": dict(view.reviewers),

@@ -27,14 +27,17 @@ def receipt_json(receipt: Receipt) -> dict[str, Json]:
     return receipt.as_json()
 
 
-def decision_json(decision: Decision) -> dict[str, Json]:
-    """A decision; messages as far as they are known."""
+def decision_json(decision: Decision, *, words: bool = True) -> dict[str, Json]:
+    """A decision; messages as far as they are known, and none without `words`: they may be personal."""
     return {
         "stage": decision.stage.value,
         "outcome": decision.outcome.value,
         "decision_id": decision.decision_id,
         "bundle_revision": decision.bundle_revision,
-        "reasons": [{"code": each.code, "path": each.path, "message": each.message} for each in decision.reasons],
+        "reasons": [
+            {"code": each.code, "path": each.path, "message": each.message if words else ""}
+            for each in decision.reasons
+        ],
         "obligations": dict(decision.obligations),
     }
 

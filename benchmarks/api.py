@@ -32,8 +32,8 @@ from fastapi import FastAPI
 
 from governance.canonical import digest
 from governance.entries import Record
-from governance.facts import Act
 from governance.governor import Governor
+from governance.review_facts import Act
 from governance.testing import FakeLedger, FakePipeline, example_request, fake_parts
 from governance.types import new_id
 from governance_adapters.installation import initialise

@@ -71,59 +71,6 @@ class InspectedInput:
     manifest: InputManifest = InputManifest.NONE
 
 
-class ReviewVerdict(StrEnum):
-    """What a reviewer decides about what is held."""
-
-    APPROVE = "approve"
-    REJECT = "reject"
-    ESCALATE = "escalate"
-
-
-class Act(StrEnum):
-    """What somebody may do through the review API, each by itself. Also the scopes of an API key."""
-
-    LEDGER_READ = "ledger.read"
-    LEDGER_PERSONAL = "ledger.personal"
-    HOLDS_READ = "holds.read"
-    HOLDS_VIEW = "holds.view"
-    HOLDS_LEASE = "holds.lease"
-    HOLDS_COMMENT = "holds.comment"
-    HOLDS_DECIDE = "holds.decide"
-    WORKS_READ = "works.read"
-    WORKS_WRITE = "works.write"
-    FILES_VERIFY = "files.verify"
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """What is held until people decide: where it was held, and for which reasons.
-
-    `stage` is admission or release. `codes` are the reason codes of that decision, none where it only obliged approvals.
-    `requester` is the id of the principal who asked; `purpose` and `markets` are the request's. `queue` is who is asked
-    now, by the policy's own name; empty is nobody in particular.
-    """
-
-    id: str
-    stage: Stage
-    codes: tuple[str, ...]
-    requester: str
-    purpose: str
-    markets: tuple[str, ...] = ()
-    queue: str = ""
-
-    def as_json(self) -> dict[str, Json]:
-        """The hold for policy."""
-        return {
-            "id": self.id,
-            "stage": self.stage.value,
-            "codes": list(self.codes),
-            "requester": self.requester,
-            "purpose": self.purpose,
-            "markets": list(self.markets),
-            "queue": self.queue,
-        }
-
-
 def request_facts(request: GenerationRequest, model: ModelFacts, inputs: Sequence[InspectedInput]) -> dict[str, Json]:
     """The facts that make two calls the same call: everything policy sees, except the time and the attempt.
 
@@ -132,7 +79,7 @@ def request_facts(request: GenerationRequest, model: ModelFacts, inputs: Sequenc
     """
     _check_shape(request)
     return {
-        "principal": _principal_facts(request.principal),
+        "principal": principal_facts(request.principal),
         "request": {
             "id": request.id,
             "purpose": request.purpose,
@@ -193,45 +140,6 @@ def release_input(
             "review": None if review is None else {"decision_id": review.decision_id, "outcome": review.outcome.value},
         },
     }
-
-
-def review_input(
-    hold: Hold,
-    reviewer: Principal,
-    verdict: ReviewVerdict,
-    approvals: Sequence[str],
-    model: ModelFacts,
-    *,
-    time: str,
-    inputs: Sequence[Json] = (),
-    to: str = "",
-) -> dict[str, Json]:
-    """The policy input of the review stage: may this person decide this, and is it enough?
-
-    `approvals` are the ids of the principals who approved before; `model` is what would generate, or what generated, and
-    `inputs` are the input images as admission saw them, so that an approval asks again whether they are allowed. `to` is
-    the queue to escalate to.
-    """
-    return {
-        **access_input(reviewer, Act.HOLDS_DECIDE, hold, time=time),
-        "verdict": verdict.value,
-        "to": to,
-        "approvals": list(approvals),
-        "inputs": list(inputs),
-        "model": model.as_json(),
-    }
-
-
-def access_input(reviewer: Principal, act: Act, hold: Hold | None = None, *, time: str) -> dict[str, Json]:
-    """The policy input of the review stage where nothing is decided: may this person do this, to this hold if to one?"""
-    facts: dict[str, Json] = {
-        "version": 1,
-        "stage": Stage.REVIEW.value,
-        "time": time,
-        "reviewer": _principal_facts(reviewer),
-        "act": act.value,
-    }
-    return facts if hold is None else {**facts, "hold": hold.as_json()}
 
 
 def day_of(time: str) -> str:
@@ -343,7 +251,8 @@ def resolves(pointer: str, value: Any) -> bool:
     return True
 
 
-def _principal_facts(principal: Principal) -> dict[str, Json]:
+def principal_facts(principal: Principal) -> dict[str, Json]:
+    """Who asks, or who decides, for policy."""
     return {
         "id": principal.id,
         "roles": list(principal.roles),

@@ -14,11 +14,11 @@ from governance.canonical import Digest, Json
 from governance.disclosure import RestoredInput, recorded_input
 from governance.entries import Entry, EntryKind, HoldRecord, HoldState
 from governance.errors import LedgerError, ReviewError
-from governance.facts import Hold
 from governance.hold_bodies import COMMENT_FIELD, REVIEWER_FIELD
 from governance.holds import Approved, hold_named, holding_entry_named, state_after
 from governance.merkle import leaf_hash
 from governance.ports import Ledger
+from governance.review_facts import Hold
 from governance.types import AdapterFacts, Decision, Finding, ModelFacts, Stage
 
 ALL_ENTRIES = 100_000

@@ -16,7 +16,6 @@ from governance.assets import GovernedItem
 from governance.bodies import Judged
 from governance.entries import Entry, EntryKind, HoldRecord, HoldState
 from governance.errors import LeaseError, ReviewError, StorageError
-from governance.facts import Act, ReviewVerdict, access_input, review_input
 from governance.held import HeldDraft
 from governance.hold_bodies import act_record, checked_codes, checked_comment, checked_queue
 from governance.hold_history import HoldHistory
@@ -24,6 +23,7 @@ from governance.holds import NO_LEASE, later
 from governance.parts import Parts
 from governance.recovery import destroy_quietly, discard_closed
 from governance.resumption import Resumption
+from governance.review_facts import Act, ReviewVerdict, access_input, review_input
 from governance.review_gate import ReviewGate, is_past
 from governance.types import Decision, Finding, Outcome, Principal, Stage, utc_now
 

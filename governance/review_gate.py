@@ -10,12 +10,12 @@ from governance.bodies import Judged
 from governance.canonical import Json
 from governance.entries import HoldRecord, HoldState
 from governance.errors import HoldChangedError, HoldClosedError, LeaseError, NoHoldError, NotPermittedError
-from governance.facts import Act, access_input
 from governance.hold_bodies import expired_record
 from governance.hold_history import HoldHistory
 from governance.holds import NO_LEASE
 from governance.parts import Parts
 from governance.recovery import destroy_quietly
+from governance.review_facts import Act, access_input
 from governance.types import Outcome, Principal, Stage
 
 

@@ -10,17 +10,9 @@ import numpy as np
 
 from governance.canonical import Digest, Json, canonical_bytes, digest
 from governance.errors import CanonicalError, PolicyError
-from governance.facts import (
-    Act,
-    Hold,
-    ReviewVerdict,
-    access_input,
-    admission_input,
-    release_input,
-    request_facts,
-    review_input,
-)
+from governance.facts import admission_input, release_input, request_facts
 from governance.ports import PolicyEngine
+from governance.review_facts import Act, Hold, ReviewVerdict, access_input, review_input
 from governance.testing.examples import EXAMPLE_MODEL, example_request
 from governance.testing.expect import expect
 from governance.types import (

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import pytest
 from fastapi.routing import APIRoute
 
-from governance.facts import Act
+from governance.review_facts import Act
 from governance_adapters.policy.bundle import default_bundle_path
 from governance_adapters.web.app import make_api
 from governance_adapters.web.keys import revoke_key

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from governance.facts import Act
+from governance.review_facts import Act
 from governance_adapters.policy.bundle import Bundle, default_bundle_path
 from governance_adapters.policy.opa_command import OpaCommand
 from support.real import require

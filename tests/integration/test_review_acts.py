@@ -9,8 +9,8 @@ from typing import Final
 
 import pytest
 
-from governance.facts import Act, Hold
 from governance.ports import PolicyEngine
+from governance.review_facts import Act, Hold
 from governance.testing.policy import EXAMPLE_HOLD, access_facts, review_facts
 from governance.types import Outcome, Principal, Stage
 from governance_adapters.policy.bundle import Bundle

@@ -17,10 +17,10 @@ from PIL import Image
 
 from governance.canonical import digest
 from governance.errors import HeldError
-from governance.facts import Act
 from governance.governor import Governor
 from governance.parts import Parts
 from governance.review import ReviewDesk
+from governance.review_facts import Act
 from governance.testing import FakeDetector, FakePipeline, example_request, fake_parts
 from governance.types import Pixels, Principal, new_id
 from governance.verification import MarkReader, Verifier

@@ -6,7 +6,7 @@ import pytest
 
 from governance.canonical import digest
 from governance.errors import PolicyError
-from governance.facts import Act
+from governance.review_facts import Act
 from governance.testing import FakePolicyEngine
 from governance.types import Outcome, Principal, Reason, Stage
 from governance_adapters.storage.api_keys import ApiKeyFile

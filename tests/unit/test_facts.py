@@ -14,19 +14,10 @@ from governance.canonical import canonical_bytes, canonical_digest, commitment, 
 from governance.disclosure import restored_input
 from governance.entries import Entry, EntryKind, Receipt
 from governance.errors import CanonicalError, LedgerError, ObligationError, ProofError, StorageError
-from governance.facts import (
-    Act,
-    Hold,
-    ReviewVerdict,
-    access_input,
-    finding_facts,
-    redact,
-    request_facts,
-    review_input,
-    stricter,
-)
+from governance.facts import finding_facts, redact, request_facts, stricter
 from governance.files import write_atomically
 from governance.obligations import Obligations
+from governance.review_facts import Act, Hold, ReviewVerdict, access_input, review_input
 from governance.testing import EXAMPLE_MODEL, example_request
 from governance.testing.policy import admission_facts, review_facts
 from governance.types import Assurance, Finding, Outcome, Principal, Stage, new_id

@@ -18,7 +18,7 @@ from governance.canonical import canonical_bytes, canonical_digest, commitment, 
 from governance.checkpoint import LogKey, verify_receipt
 from governance.entries import Entry, EntryKind, Receipt, Spending
 from governance.errors import DetectorError, GenerationError, GovernanceError, ReviewError, StorageError
-from governance.facts import Act, InspectedInput, call_facts, facts_digest, request_facts
+from governance.facts import InspectedInput, call_facts, facts_digest, request_facts
 from governance.governor import Governor
 from governance.in_force import RecordedPolicy
 from governance.manifest import Provenance
@@ -26,6 +26,7 @@ from governance.merkle import leaf_hash
 from governance.obligations import Obligations
 from governance.ports import ManifestReport, ManifestState
 from governance.recovery import recover
+from governance.review_facts import Act
 from governance.testing import (
     EXAMPLE_MODEL,
     FailingAt,

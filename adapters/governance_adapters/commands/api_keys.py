@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from governance.canonical import Json
-from governance.facts import Act
+from governance.review_facts import Act
 from governance.types import utc_now
 from governance_adapters.commands.output import JsonFlag, err, out, print_json, print_table, printable
 from governance_adapters.installation import existing_keys, existing_ledger

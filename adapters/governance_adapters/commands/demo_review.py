@@ -13,10 +13,10 @@ from urllib.request import Request, urlopen
 from governance.assets import receipt_path
 from governance.canonical import Json
 from governance.errors import GovernanceError, HeldError, StorageError
-from governance.facts import Act
 from governance.files import write_atomically
 from governance.governor import Governor
 from governance.review import ReviewDesk
+from governance.review_facts import Act
 from governance.types import Assurance, Principal
 from governance.works import Work, WorkAction
 from governance_adapters.settings import Settings

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from governance.errors import ConfigurationError, StorageError
-from governance.facts import Act
 from governance.files import sync
+from governance.review_facts import Act
 
 PREFIX: Final = "dgk"
 """What every key begins with, so that a leaked one is found by a search."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from governance.canonical import Digest
-from governance.facts import Act, access_input
 from governance.ports import PolicyEngine
+from governance.review_facts import Act, access_input
 from governance.types import Outcome, Principal, Stage, utc_now
 from governance_adapters.storage.api_keys import ApiKey, ApiKeyFile
 from governance_adapters.web.keys import principal_of

@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from governance.canonical import Digest
 from governance.entries import Entry, EntryKind
-from governance.facts import Act
 from governance.holds import hold_named
 from governance.ports import Ledger
+from governance.review_facts import Act
 from governance_adapters.web.models import DIGEST_PATTERN, AssetName, AssetRecord
 from governance_adapters.web.problems import NOT_FOUND, ApiError
 from governance_adapters.web.routes import PartsOf, json_response, operation, router

@@ -9,8 +9,8 @@ from fastapi import File, Query, Request, UploadFile
 from starlette.responses import Response
 
 from governance.canonical import Json
-from governance.facts import Act
 from governance.profiles import judge_profile
+from governance.review_facts import Act
 from governance_adapters.web.models import Profile, VerificationModel
 from governance_adapters.web.problems import TOO_LARGE, ApiError
 from governance_adapters.web.routes import FORM, PartsOf, json_response, operation, router

@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from governance.canonical import Json
 from governance.entries import HoldState
-from governance.facts import Act
 from governance.review import Reviewed
+from governance.review_facts import Act
 from governance_adapters.web.models import (
     DEFAULT_PAGE,
     Comment,

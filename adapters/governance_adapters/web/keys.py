@@ -10,8 +10,8 @@ from typing import Final
 from governance.canonical import Json, commitment, new_salt
 from governance.entries import Entry, EntryKind, PersonalField, Record
 from governance.errors import ConfigurationError
-from governance.facts import Act
 from governance.ports import Ledger
+from governance.review_facts import Act
 from governance.types import Assurance, Principal, utc_now
 from governance_adapters.storage.api_keys import ApiKey, ApiKeyFile, NewKey
 

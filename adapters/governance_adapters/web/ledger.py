@@ -10,8 +10,8 @@ from starlette.responses import Response
 from governance.bodies import MESSAGES_FIELD, decision_of, findings_of
 from governance.canonical import Json
 from governance.entries import Entry, EntryKind
-from governance.facts import Act
 from governance.ports import Ledger
+from governance.review_facts import Act
 from governance_adapters.commands.entries import documents_json, personal_json
 from governance_adapters.web.models import (
     DEFAULT_PAGE,

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from governance.canonical import Json
-from governance.facts import Act
+from governance.review_facts import Act
 from governance_adapters.web.access import Caller, Door
 from governance_adapters.web.cursors import Cursors
 from governance_adapters.web.parts import ApiParts

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from governance.canonical import Json
 from governance.errors import WorkError
-from governance.facts import Act
+from governance.review_facts import Act
 from governance.types import Principal
 from governance.works import MAX_IMAGES, MAX_LICENCE, MAX_NAME, NewWork, Work, WorkAction
 from governance_adapters.web.files import image_limiter, read_upload

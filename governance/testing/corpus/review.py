@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from governance.canonical import digest
-from governance.facts import Act
+from governance.review_facts import Act
 from governance.testing.corpus.cases import (
     FINDING,
     IMAGE,

@@ -1,27 +1,26 @@
-"""The steps of the line, one function each, in order. `governance.governor` puts them in a row."""
+"""The steps of the line up to a verdict on each draft, one function each, in order; the rest is `governance.releasing`.
+
+`governance.governor` puts them in a row.
+"""
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from governance import inspection
-from governance.assets import Asset
-from governance.bodies import Judged, ReleasedFile, Subject
-from governance.canonical import Digest, Json, digest
+from governance.bodies import Judged, Subject
+from governance.canonical import Json, digest
 from governance.checkpoint import verify_receipt
-from governance.entries import Entry, MarkRecord, Receipt, Record, Spending
+from governance.entries import Entry, Receipt, Record, Spending
 from governance.errors import (
     GenerationError,
     LedgerError,
     ModelError,
     ObligationError,
     PolicyError,
-    SigningError,
-    StorageError,
 )
 from governance.facts import (
     InspectedInput,
@@ -33,14 +32,12 @@ from governance.facts import (
 )
 from governance.held import HeldDraft
 from governance.holds import Approved, Opening
-from governance.inputs import checked_manifest, input_ingredients
-from governance.manifest import ProvenanceStatement, manifest_definition
-from governance.marking import DISCLOSABLE, Marked
-from governance.merkle import leaf_hash
+from governance.inputs import checked_manifest
+from governance.marking import DISCLOSABLE
 from governance.obligations import Obligations
 from governance.parts import Parts
 from governance.pixels import require_pixels
-from governance.ports import ManifestState, Pipeline, SignedContent
+from governance.ports import Pipeline
 from governance.types import (
     Decision,
     Draft,
@@ -55,8 +52,6 @@ from governance.types import (
     new_id,
     utc_now,
 )
-
-logger = logging.getLogger(__name__)
 
 ALL_ENTRIES = 100_000
 """More entries than one generation can have."""
@@ -229,119 +224,9 @@ def withhold(
     try:
         return append(parts, record).entry
     except BaseException:  # Ctrl-C too: thrown away only if the ledger certainly lacks it; raised again
-        if _certainly_absent(parts, record):
+        if certainly_absent(parts, record):
             parts.quarantine.destroy(opening.id)
         raise
-
-
-def sign(
-    parts: Parts,
-    subject: Subject,
-    draft: Draft,
-    decisions: Sequence[Decision],
-    release: Release,
-    marked: Marked,
-    asset_id: str,
-    inputs: Sequence[InputImage] = (),
-) -> SignedContent:
-    """Sign a manifest over the marked bytes; only one that reads back as Trusted and as ours will do.
-
-    `inputs` are the input images that were admitted; other ones, or fewer, are refused.
-    `decisions` are all that stand behind the release, in order, people's among them.
-    """
-    if subject.intent is None:
-        raise LedgerError("Nothing is signed before its intent is written.", remedy="Run the steps in their order.")
-    ingredients, files = input_ingredients(release.judged.policy_input, inputs, subject.intent.entry)
-    statement = ProvenanceStatement(
-        asset_id=asset_id,
-        intent_entry_id=subject.intent.entry.id,
-        intent_leaf=Digest(leaf_hash(subject.intent.leaf).hex()),
-        log_origin=parts.log_key.name,
-        bundle_revision=release.judged.decision.bundle_revision,
-        decision_ids=tuple(decision.decision_id for decision in decisions),
-        model_digest=draft.model.digest,
-        components=draft.model.components,
-        disclosed=marked.disclosed,
-        created_at=marked.metadata.created_at,
-        model_name=marked.metadata.model_name,
-        media_type=marked.media_type,
-        generator_name=parts.system,
-        generator_version=parts.version,
-        watermark=marked.watermark,
-        visible_label=release.obligations.visible_label or None,
-        inputs=ingredients,
-    )
-    signed = parts.signer.sign(marked.content, marked.media_type, manifest_definition(statement), files)
-    provenance = signed.report.provenance or {}
-    if signed.report.state is not ManifestState.TRUSTED or provenance.get("asset") != asset_id:
-        raise SigningError(
-            f"The signed file reads back as {signed.report.state.value}: {', '.join(signed.report.problems)}.",
-            remedy="Check the signing certificate and the trust root with `governance doctor`.",
-        )
-    return signed
-
-
-def keep(parts: Parts, asset_id: str, marked: Marked, signed: SignedContent, visible_label: str) -> ReleasedFile:
-    """Stage the signed bytes in the vault, unreadable until the outcome commits, and say what the outcome will say."""
-    content_digest = digest(signed.content)
-    record = None
-    if marked.watermark is not None and marked.mark_id is not None:
-        record = MarkRecord(
-            algorithm=marked.watermark.algorithm,
-            key_id=marked.watermark.key_id,
-            mark_id=marked.mark_id,
-            asset_id=asset_id,
-            asset_digest=content_digest,
-            fingerprint=parts.fingerprinter.fingerprint(marked.pixels),
-        )
-    parts.vault.put(content_digest, signed.content)  # last: whatever fails before leaves nothing staged
-    return ReleasedFile(
-        asset_id=asset_id,
-        digest=content_digest,
-        media_type=marked.media_type,
-        size=len(signed.content),
-        manifest_label=signed.report.label,
-        signer=signed.report.signer,
-        visible_label=visible_label,
-        metadata=marked.metadata.as_record(),
-        mark=record,
-    )
-
-
-def commit(
-    parts: Parts,
-    subject: Subject,
-    draft: Draft,
-    findings: Sequence[Finding],
-    release: Release,
-    file: ReleasedFile,
-    approved: Approved | None = None,
-) -> Receipt:
-    """Write the outcome. No receipt, no bytes: what was staged is readable only after this returns.
-
-    Raises:
-        HoldChangedError: the hold `approved` was used meanwhile; nothing was written, and what was staged is discarded.
-    """
-    honoured: dict[str, Json] = {
-        name: list(value) if isinstance(value, tuple) else value for name, value in asdict(release.obligations).items()
-    }
-    record = subject.released(draft.index, findings, release.judged, file, honoured, approved)
-    try:
-        receipt = append(parts, record)
-    except BaseException:  # Ctrl-C too: thrown away only if the ledger certainly lacks it; raised again
-        if _certainly_absent(parts, record):
-            parts.vault.discard(file.digest)
-        raise
-    try:
-        parts.vault.publish(file.digest)
-    except StorageError:  # the release is recorded and stands; the next start, or the next look at it, publishes
-        logger.warning("asset %s is released and could not be published in the vault yet", file.asset_id, exc_info=True)
-    return receipt
-
-
-def released_asset(file: ReleasedFile, signed: SignedContent, receipt: Receipt) -> Asset:
-    """The asset as the caller receives it."""
-    return Asset(file.asset_id, signed.content, file.media_type, file.digest, receipt)
 
 
 def append(parts: Parts, record: Record) -> Receipt:
@@ -359,7 +244,7 @@ def proven(parts: Parts, receipt: Receipt, entry: Entry) -> Receipt:
     return receipt
 
 
-def _certainly_absent(parts: Parts, record: Record) -> bool:
+def certainly_absent(parts: Parts, record: Record) -> bool:
     """Whether the ledger says that it does not hold this entry.
 
     An interrupt may arrive when the entry is durable already. Where the ledger cannot answer, nothing is thrown away:

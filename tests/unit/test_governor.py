@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from governance import steps
 from governance.assets import Verdict
 from governance.attribution import Grade, attribute
 from governance.bodies import Subject
@@ -36,6 +35,7 @@ from governance.held import HeldDraft
 from governance.merkle import leaf_hash
 from governance.ports import ManifestReport, ManifestState
 from governance.recovery import recover
+from governance.releasing import sign
 from governance.testing import (
     EXAMPLE_MODEL,
     FailingAt,
@@ -428,7 +428,7 @@ class TestUnsound:
     def test_signing_before_the_intent(self):
         base = fake_parts()
         with pytest.raises(LedgerError, match="before its intent"):
-            steps.sign(base, Subject("generation", 1), None, None, None, None, "asset")
+            sign(base, Subject("generation", 1), None, None, None, None, "asset")
 
     def test_a_detector_that_paints_on_what_it_scores(self):
         class Painter(FakeDetector):

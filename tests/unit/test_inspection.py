@@ -239,7 +239,7 @@ def test_a_forked_child_begins_anew(waiting):
         try:
             found = inspect([waiting, FakeDetector(name="other")], images(), AMPLE)
             os._exit(0 if len(found[0]) == 2 else 1)
-        except BaseException:
+        except BaseException:  # whatever it was: the child ends here, with a status that fails the test
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 

@@ -111,7 +111,7 @@ class Gate:
             await self._app(scope, taken.receive, watching)
         except _CutError:
             pass
-        except Exception:
+        except Exception:  # whatever the application makes of a cut body: the cut is the answer; else raised again
             if taken.cut is None:
                 raise
         if taken.cut is not None and not started:

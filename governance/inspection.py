@@ -3,10 +3,14 @@
 A detector runs in a thread of its own, so that a slow one costs its own time and not the sum. What passes its time fails
 the item, not the process: nothing can stop a thread, so it is left alone, and its detector is not asked again until it
 has returned. The threads are daemons, one pool for the process; a forked child begins with none.
+
+At the end of the program, what is running is given a moment: native code that comes back into an interpreter which is being
+taken down would abort the process.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 import time
@@ -20,6 +24,8 @@ from governance.ports import Detector
 from governance.types import Finding, Pixels
 
 Findings = tuple[Finding, ...]
+
+_EXIT_SECONDS = 5.0
 
 
 def inspect(detectors: Sequence[Detector], images: Sequence[Pixels], seconds: float) -> list[Findings]:
@@ -129,6 +135,14 @@ class _Pool:
             self._running.append(call)  # after: an interrupt in between must not leave a call that never ends
         return call
 
+    def settle(self, seconds: float) -> None:
+        """Wait until nothing runs any more, at most so long."""
+        deadline = time.monotonic() + seconds
+        with self._lock:
+            running = list(self._running)
+        for call in running:
+            call.ended.wait(max(0.0, deadline - time.monotonic()))
+
     def _add_thread(self, detector: Detector) -> None:
         try:
             threading.Thread(target=self._serve, name="detector", daemon=True).start()
@@ -159,3 +173,4 @@ def _start_over() -> None:
 
 
 os.register_at_fork(after_in_child=_start_over)
+atexit.register(lambda: _pool.settle(_EXIT_SECONDS))

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -267,3 +269,35 @@ class TestInputImages:
             Governor(parts).generate(self.request(), pipeline)
         ((_, entry),) = parts.ledger.entries()
         assert (entry.kind, entry.body["step"]) == (EntryKind.FAILED, "describe")
+
+
+ENDING = """
+import sys, threading, time
+from pathlib import Path
+from governance.inspection import inspect
+from governance.testing.detector import FakeDetector
+import numpy as np
+
+entered = threading.Event()
+
+class Slow(FakeDetector):
+    def detect(self, images):
+        entered.set()
+        threading.Event().wait({seconds})
+        Path(sys.argv[1]).write_text("scored")
+        return super().detect(images)
+
+picture = [np.zeros((4, 4, 3), np.uint8)]
+threading.Thread(target=inspect, args=([Slow()], picture, 600), daemon=True).start()
+entered.wait()
+"""
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(0.5, True), (600, False)], ids=["soon done", "stuck"])
+def test_a_program_that_ends_gives_what_runs_a_moment_and_no_more(tmp_path, seconds, left):
+    trace = tmp_path / "trace"
+    program = ENDING.format(seconds=seconds)
+    command = [sys.executable, "-c", program, str(trace)]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=AMPLE)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert trace.exists() is left

@@ -26,6 +26,7 @@ from governance.types import Finding, Pixels
 Findings = tuple[Finding, ...]
 
 _EXIT_SECONDS = 5.0
+_LOOK_SECONDS = 0.25
 
 
 def inspect(detectors: Sequence[Detector], images: Sequence[Pixels], seconds: float) -> list[Findings]:
@@ -69,7 +70,7 @@ def _side_by_side(
             calls.append(error)  # raised below, once the others have ended
     for call in calls:
         if isinstance(call, _Call):
-            call.ended.wait(max(0.0, deadline - time.monotonic()))
+            call.wait(deadline)
     return [_answer(call, limit) for call in calls]
 
 
@@ -104,6 +105,13 @@ class _Call:
             self.error = error
         finally:
             self.images = ()
+
+    def wait(self, deadline: float) -> None:
+        """Wait for its end, at most until `deadline`; in short waits, because a long one may begin just after an
+        interrupt that Python has noted and not raised yet.
+        """
+        while not self.ended.is_set() and (rest := deadline - time.monotonic()) > 0:
+            self.ended.wait(min(rest, _LOOK_SECONDS))
 
 
 class _Pool:
@@ -141,7 +149,7 @@ class _Pool:
         with self._lock:
             running = list(self._running)
         for call in running:
-            call.ended.wait(max(0.0, deadline - time.monotonic()))
+            call.wait(deadline)
 
     def _add_thread(self, detector: Detector) -> None:
         try:

@@ -172,7 +172,7 @@ class Governor:
         return ledger.begin(request.principal.id, request.id, facts, generation_id)
 
     def _approval(self, facts: Digest, admission: Judged) -> Approved | None:
-        """How people let this request run, if they did, for every reason that policy holds it for now."""
+        """How people let this request run, if they did, for all the reasons that policy holds it for this time."""
         if admission.decision.outcome is not Outcome.REVIEW:
             return None
         record = self.parts.ledger.approved_hold(facts)

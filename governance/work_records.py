@@ -18,8 +18,8 @@ from governance.types import Principal
 from governance.works import Work, WorkReader
 
 BODY_VERSION: Final = 1
-TITLE_FIELD: Final = "/work/title"
-OWNER_FIELD: Final = "/work/owner"
+TITLE_FIELD: Final = "/title"
+OWNER_FIELD: Final = "/owner"
 PRINCIPAL_FIELD: Final = "/principal/id"
 _PAGE: Final = 1000
 

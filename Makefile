@@ -8,13 +8,18 @@ export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test bench lint format reference clean
+.PHONY: demo test proof bench lint format reference clean
 
 demo: $(STAMP)
 	$(BIN)/governance demo --folder demo-output
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Longer than the tests, bounded: kills and crashes, and every way to alter a ledger, on SQLite and on PostgreSQL.
+proof: $(STAMP)
+	PYTHONPATH=.:tests $(BIN)/python -m proof.kills
+	PYTHONPATH=.:tests $(BIN)/python -m proof.mutations
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/line.py
@@ -24,6 +29,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/recall.py
 	$(BIN)/python benchmarks/stream.py
 	$(BIN)/python benchmarks/api.py
+	$(BIN)/python benchmarks/ledger.py
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

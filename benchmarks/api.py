@@ -40,7 +40,8 @@ from governance_adapters.installation import initialise
 from governance_adapters.marking.keys import KeyFolder
 from governance_adapters.settings import Settings
 from governance_adapters.storage.api_keys import ApiKeyFile
-from governance_adapters.storage.database import Database
+from governance_adapters.storage.numbering import AtOnce
+from governance_adapters.storage.sqlite import SqliteDatabase
 from governance_adapters.storage.ledger import SqliteLedger
 from governance_adapters.storage.transaction import Prepared, Transaction
 from governance_adapters.storage.tree import Log
@@ -98,10 +99,10 @@ def filled(settings: Settings, count: int) -> tuple[list[str], str]:
         key = create_key(keys, ledger, "auditor@example.org", ["auditor"], [Act.LEDGER_READ], 1).text
     templates = recorded()
     ids: list[str] = []
-    database, log = Database(settings.ledger_path), Log(signer)
+    database, log = SqliteDatabase(settings.ledger_path), Log(signer)
     for first in range(0, count, BATCH):
         with database.writing() as connection:
-            transaction = Transaction(connection, log)
+            transaction = Transaction(connection, log, AtOnce())
             for number in range(first, min(first + BATCH, count)):
                 record = another(templates[number % len(templates)])
                 ids.append(record.entry.id)

@@ -34,10 +34,9 @@ from governance.testing.works import KEEPER
 from governance.types import Draft, Stage, Usage, new_id, utc_now
 from governance.works import WorkAction
 from governance_adapters import Settings
-from governance_adapters.installation import existing_keys, existing_ledger, initialise
+from governance_adapters.installation import initialise, ledger_for_appending
 from governance_adapters.marking.encoding import ImageEncoder
 from governance_adapters.policy.bundle import allow_model
-from governance_adapters.storage.ledger import SqliteLedger
 from governance_adapters.wiring import open_governor, open_work_maker, open_works
 
 SIZES = (512, 1024)
@@ -133,7 +132,7 @@ def governed(folder: Path, seconds: dict[str, list[float]]) -> Governor:
 def register_works(settings: Settings) -> None:
     """Protected works, other photographs than those that are governed: with none, similarity has nothing to do."""
     maker, encoder = open_work_maker(settings), ImageEncoder()
-    with SqliteLedger.open(existing_ledger(settings), existing_keys(settings).log()) as ledger:
+    with ledger_for_appending(settings) as ledger:
         register = open_works(settings, ledger)
         for name in WORKS:
             picture = getattr(photographs, name)()

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from governance.assets import receipt_path
 from governance.entries import Entry, EntryKind, Receipt
 from governance_adapters.settings import Settings
-from governance_adapters.storage.ledger import SqliteLedger
+from governance_adapters.storage.ledger import SqlLedger
 from governance_adapters.wiring import open_ledger, open_verifier
 
 SIDE, MARGIN, LINE = 384, 28, 27
@@ -22,7 +22,7 @@ WIDTH = 1240
 INK, FAINT, PAPER, GREEN = (28, 30, 36), (118, 124, 136), (255, 255, 255), (22, 128, 70)
 
 
-def record_of(ledger: SqliteLedger, entry: Entry) -> list[tuple[str, str]]:
+def record_of(ledger: SqlLedger, entry: Entry) -> list[tuple[str, str]]:
     """What the ledger says of a released entry, in the order in which somebody would ask."""
     intent = next(e for _, e in ledger.entries(subject=entry.subject, kind=EntryKind.INTENT))
     personal = {field.name: field.value for field in ledger.fields(intent.id)}

@@ -27,12 +27,20 @@
     |-- WorkError                   the register of protected works cannot be read or changed as asked
     |   |-- NoWorkError                 there is no such work
     |   `-- WorkExistsError             the register has this picture already
+    |-- QueryError                  a question to the ledger that cannot be asked
     `-- LedgerError                 the ledger cannot be read or written
         |-- BudgetError                 an intent would exceed the day's budget; nothing was written
         |-- HoldChangedError            somebody else changed the hold meanwhile; nothing was written
+        |-- ErasureError                this cannot be erased as asked, or not now; nothing was erased
+        |   `-- LegalHoldError              a legal hold keeps it, or there is no such legal hold
         |-- NoEntryError                there is no such entry
         |-- LedgerTooNewError           the schema is newer than this code
+        |-- EmptyLedgerError            there is a database, and nothing in it
+        |-- LogSourceError              a log that is followed cannot be asked, or does not answer as a log does
+        |-- PublicationError            a checkpoint could not be published or time-stamped
         `-- ProofError                  a leaf, proof, checkpoint or commitment does not verify
+            |-- RollbackError               a log shows less than it showed before
+            `-- SplitViewError              a log signed two trees that cannot both be its own
 
 Every message says what went wrong and what to do about it. Adapters translate the errors of their vendors into these, once, at the
 edge, with the cause attached.
@@ -174,6 +182,10 @@ class WorkExistsError(WorkError):
         super().__init__(message, remedy=remedy)
 
 
+class QueryError(GovernanceError):
+    """A question to the ledger that cannot be asked: a filter that is empty, too long or not of its kind."""
+
+
 class LedgerError(GovernanceError):
     """The ledger cannot be read or written."""
 
@@ -186,6 +198,14 @@ class HoldChangedError(LedgerError):
     """Somebody else changed the hold since it was read; nothing was written."""
 
 
+class ErasureError(LedgerError):
+    """This cannot be erased as asked, or not now; nothing was erased."""
+
+
+class LegalHoldError(ErasureError):
+    """A legal hold keeps what was to be erased, or there is no such legal hold; nothing was written."""
+
+
 class NoEntryError(LedgerError):
     """There is no such entry in the ledger."""
 
@@ -194,5 +214,46 @@ class LedgerTooNewError(LedgerError):
     """The ledger's schema is newer than this code."""
 
 
+class LogSourceError(LedgerError):
+    """A log that is followed cannot be asked, or does not answer as a log does."""
+
+
+class PublicationError(LedgerError):
+    """A checkpoint could not be published, or not be time-stamped."""
+
+
+class EmptyLedgerError(LedgerError):
+    """The ledger's database is there and holds nothing at all."""
+
+
 class ProofError(LedgerError):
     """A leaf, an inclusion proof, a checkpoint or a commitment does not verify."""
+
+
+class RollbackError(ProofError):
+    """A log shows a checkpoint of fewer entries than one that it signed before: `found` after `known`, both signed notes."""
+
+    def __init__(self, message: str, known: str, found: str, *, remedy: str = "") -> None:
+        self.known, self.found = known, found
+        super().__init__(message, remedy=remedy)
+
+
+class SplitViewError(ProofError):
+    """A log signed two trees of which neither extends the other: `known` and `found`, both signed notes.
+
+    Where `found` is the larger, `proof` shows by RFC 9162 that the tree of `known`'s size in it has `prefix_root`, which
+    is not the root that `known` says. Else both are of one size, and that they differ is the proof.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        known: str,
+        found: str,
+        *,
+        prefix_root: bytes = b"",
+        proof: tuple[bytes, ...] = (),
+        remedy: str = "",
+    ) -> None:
+        self.known, self.found, self.prefix_root, self.proof = known, found, prefix_root, proof
+        super().__init__(message, remedy=remedy)

@@ -53,9 +53,11 @@ def act_record(
     return replace(act, hold=after)
 
 
-def expired_record(after: HoldRecord, time: str) -> Record:
-    """Nobody decided in time: the hold as it stands `after` that."""
+def expired_record(after: HoldRecord, time: str, erasure: str = "") -> Record:
+    """Nobody decided in time, or nobody can any more since the entry `erasure`: the hold as it stands `after` that."""
     body: dict[str, Json] = {"item": after.item, "hold": {"id": after.id, "entry": after.entry_id}}
+    if erasure:
+        body["erasure"] = erasure
     return replace(record_of(EntryKind.EXPIRED, after.subject, body, time=time), hold=after)
 
 

@@ -7,6 +7,7 @@ open -> expired     expired
 approved -> done    released, or the intent of the request that was held
 approved -> open    held again: policy asks for more than was approved
 approved -> rejected    denied: policy does not let it leave any more
+approved -> expired  expired: what people would need to know was erased
 """
 
 from __future__ import annotations

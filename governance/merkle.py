@@ -217,6 +217,23 @@ class Frontier:
         self._peaks.append(node)
         self.size += 1
 
+    def append_tile(self, hashes: Sequence[bytes]) -> bytes:
+        """Add the leaf hashes of a whole tile, where `size` is that of whole tiles; returns the tile's root.
+
+        Raises:
+            ProofError: it is no whole tile, or does not begin where one begins.
+        """
+        if len(hashes) != TILE_WIDTH or self.size % TILE_WIDTH:
+            _refuse(f"{len(hashes)} leaves behind {self.size} are no whole tile")
+        root = node = root_of(hashes)
+        carry = self.size >> TILE_HEIGHT
+        while carry & 1:
+            node = node_hash(self._peaks.pop(), node)
+            carry >>= 1
+        self._peaks.append(node)
+        self.size += TILE_WIDTH
+        return root
+
     def root(self) -> bytes:
         """The root of what was appended so far."""
         if not self._peaks:
@@ -322,9 +339,15 @@ def _split(span: int) -> int:
 
 
 def _tile_root(tile: bytes) -> bytes:
-    nodes = [tile[at : at + HASH_BYTES] for at in range(0, len(tile), HASH_BYTES)]
+    return root_of([tile[at : at + HASH_BYTES] for at in range(0, len(tile), HASH_BYTES)])
+
+
+def root_of(nodes: Sequence[bytes]) -> bytes:
+    """The root over these nodes, as many as a power of two."""
+    sha256 = hashlib.sha256
     while len(nodes) > 1:
-        nodes = [node_hash(nodes[at], nodes[at + 1]) for at in range(0, len(nodes), 2)]
+        left = iter(nodes)
+        nodes = [sha256(b"\x01" + each + next(left)).digest() for each in left]
     return nodes[0]
 
 

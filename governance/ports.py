@@ -16,12 +16,14 @@ from governance.entries import (
     EntryKind,
     HoldRecord,
     HoldState,
+    LegalHoldRecord,
     MarkRecord,
     PersonalField,
     Receipt,
     Record,
     Recorded,
 )
+from governance.search import Query, Rollup, SearchPage
 from governance.types import Decision, Draft, Finding, Fingerprint, GenerationRequest, ModelFacts, Pixels, Stage, Usage
 
 
@@ -298,8 +300,18 @@ class Vault(Protocol):
             StorageError: nothing is published under this digest, or the bytes were altered.
         """
 
+    def erase(self, content_digest: Digest) -> None:
+        """Forget these bytes, staged or published, for good; does nothing where they are not there.
+
+        Raises:
+            StorageError: they are there and cannot be erased.
+        """
+
     def staged(self) -> Sequence[Digest]:
         """What is staged and not published, for recovery."""
+
+    def contents(self) -> Sequence[Digest]:
+        """What is published, in the order of the digests."""
 
 
 class Quarantine(Protocol):
@@ -326,6 +338,45 @@ class Quarantine(Protocol):
         """Ids of everything that is sealed, for recovery."""
 
 
+class LogSource(Protocol):
+    """Shows a log to somebody outside: signed checkpoints and the tiles of its tree (C2SP tlog-tiles)."""
+
+    def checkpoint(self) -> str:
+        """The newest checkpoint, a C2SP signed note. Nothing of it is verified.
+
+        Raises:
+            LogSourceError: the log cannot be asked, or does not answer as a log does.
+            LedgerError: the ledger behind it cannot be read.
+        """
+
+    def tile(self, level: int, number: int, width: int) -> bytes:
+        """The first `width` hashes (1..256, 32 bytes each) of tile (level, number). Nothing of them is verified.
+
+        Raises:
+            LogSourceError: the log has no such tile, or no such width of it, or cannot be asked.
+            LedgerError: the ledger behind it cannot be read.
+        """
+
+
+class ErasureLog(Protocol):
+    """Keeps what was erased, outside the database: a backup that is restored must lose it again. No personal data."""
+
+    def append(self, receipt: Receipt) -> None:
+        """Keep the receipt of an `erased` entry, durably.
+
+        Raises:
+            StorageError: it cannot be kept.
+        """
+
+    def receipts(self) -> Iterator[Receipt]:
+        """All of them, in the order in which they were kept. None of them is verified.
+
+        Raises:
+            StorageError: they cannot be read.
+            ProofError: one of them is no receipt.
+        """
+
+
 class Ledger(Protocol):
     """Appends. Every append is durable and covered by a signed checkpoint when it returns."""
 
@@ -350,6 +401,9 @@ class Ledger(Protocol):
         Raises:
             BudgetError: `record.spending` would bring its principal's day above the budget; nothing was written.
             HoldChangedError: `record.hold` is not the next version of what stands there; nothing was written.
+            LegalHoldError: a legal hold keeps something of `record.erasures`, or `record.legal_hold` does not follow from
+                what stands there; nothing was written.
+            ErasureError: `record.erasures` names what does not exist, or a call that runs; nothing was written.
             LedgerError: nothing of it was written.
         """
 
@@ -432,8 +486,70 @@ class Ledger(Protocol):
     def fields(self, entry_id: str) -> Sequence[PersonalField]:
         """The personal fields of an entry that were not erased."""
 
+    def erasures(self, entry_id: str) -> Mapping[str, str]:
+        """What is gone beside an entry, by its name (`governance.erasable`), and the `erased` entry that says so."""
+
+    def legal_holds(self, *, lifted: bool = False) -> Sequence[LegalHoldRecord]:
+        """The legal holds in the order of their ids: those that stand, and with `lifted` those too that were lifted."""
+
+    def due(self, day: str, *, after: tuple[str, str] = ("", ""), limit: int = 100) -> Sequence[tuple[str, str]]:
+        """Subjects with something left to erase whose entries say that its time is over by `day` (UTC, included).
+
+        Pairs of that day, the last that one of the entries says, and the subject, in their order, those beyond `after`: a
+        keyset page.
+
+        Raises:
+            LedgerError: `limit` is below 1, or the ledger cannot be read.
+        """
+
+    def purge(self) -> None:
+        """Let what was erased leave the files of the database too, as far as it can be told to.
+
+        Raises:
+            LedgerError: the database cannot be reached.
+        """
+
     def checkpoint(self) -> str:
         """The newest checkpoint, a C2SP signed note."""
+
+    def tile(self, level: int, number: int) -> bytes:
+        """The hashes of tile (level, number) (C2SP tlog-tiles, height 8), as many as there are: 0..256 of 32 bytes.
+
+        A tile only grows: what an earlier checkpoint covers is a prefix of it.
+        """
+
+    def leaves(self, first: int, limit: int) -> Sequence[bytes]:
+        """The canonical bytes of the entries from index `first` on, in order, at most `limit`.
+
+        Raises:
+            LedgerError: `first` is negative, `limit` is below 1, or the ledger cannot be read.
+        """
+
+    def search(self, query: Query, *, after: int = -1, limit: int = 100) -> SearchPage:
+        """The entries with a higher index than `after` for which every filter holds, oldest first, a keyset page.
+
+        Raises:
+            QueryError: `limit` is below 1.
+            LedgerError: the ledger cannot be read, or nobody with its key has opened it since there is a search.
+        """
+
+    def alike(self, fingerprint: Fingerprint, *, limit: int = 100) -> Sequence[MarkRecord]:
+        """The records of released pictures whose PDQ hash differs in at most 31 of its 256 bits, the nearest first.
+
+        Only pictures with a watermark are recorded, and only as long as that is not erased.
+
+        Raises:
+            QueryError: `limit` is below 1.
+            LedgerError: as `search`.
+        """
+
+    def rollups(self, since: str, until: str) -> Sequence[Rollup]:
+        """How many entries of each day (UTC) from `since` on, and before `until`, have each value; in that order.
+
+        Raises:
+            QueryError: one of them is no day such as `2026-11-23`, or they are in no order.
+            LedgerError: as `search`.
+        """
 
     def verify(self) -> Iterator[str]:
         """Recompute everything from the stored leaves; yields one line per problem, nothing when all holds."""

@@ -10,8 +10,10 @@ from enum import StrEnum
 
 from governance.canonical import MAX_SAFE_INTEGER, Digest, Json, commitment, digest
 from governance.entries import Entry, EntryKind, HoldRecord, Record, Spending
+from governance.erasure import erasure_misfits
 from governance.errors import BudgetError, CanonicalError, HoldChangedError, LedgerError
 from governance.holds import hold_misfits
+from governance.legal_holds import legal_hold_misfits
 from governance.merkle import leaf_hash
 from governance.types import Usage
 
@@ -81,6 +83,18 @@ def check_succession(before: HoldRecord | None, after: HoldRecord) -> None:
         )
 
 
+def check_span(first: int, limit: int) -> None:
+    """Refuse to read leaves that cannot be there.
+
+    Raises:
+        LedgerError: `first` is negative, or `limit` is below 1.
+    """
+    if first < 0 or limit < 1:
+        raise LedgerError(
+            f"There are no {limit} entries from index {first} on.", remedy="Begin at 0 or later, and ask for at least one."
+        )
+
+
 def asset_digest(entry: Entry) -> Digest | None:
     """The digest of the signed bytes that a `released` entry commits to (`body.asset.digest`); None for other kinds."""
     asset = entry.body.get("asset") if entry.kind is EntryKind.RELEASED else None
@@ -136,7 +150,8 @@ def checked_leaf(record: Record) -> bytes:
     - only an `intent` spends, as many images as it has items; amounts are whole numbers from 0 to 2^53-1, the day is a
       date, and the budget limits sums that `Usage` has;
     - the hold is the one that `body.hold` or `body.review` names, of this generation (an intent's: of an earlier one) and
-      item, in a state that this kind of entry leaves it in; an entry that changes a hold says how it stands.
+      item, in a state that this kind of entry leaves it in; an entry that changes a hold says how it stands;
+    - an `erased` entry lists what the record erases, and nothing else; an entry about a legal hold says how it stands.
 
     Raises:
         LedgerError: any of this does not hold, or the entry has no canonical form of at most 32 KiB.
@@ -174,6 +189,8 @@ def _misfits(record: Record) -> Iterator[str]:
         yield "body.watermark must name the record's watermark, and no other"
     yield from _unbound(record)
     yield from hold_misfits(entry, record.hold)
+    yield from erasure_misfits(entry, record.erasures)
+    yield from legal_hold_misfits(entry, record.fields, record.legal_hold)
     if record.spending is not None:
         yield from _miscounts(entry, record.spending)
 

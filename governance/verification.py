@@ -21,7 +21,8 @@ from governance.attribution import Grade, attribute
 from governance.bodies import decision_of
 from governance.canonical import Digest, Json, digest
 from governance.checkpoint import LogKey, verify_receipt
-from governance.entries import Entry, Receipt
+from governance.entries import Entry, EntryKind, Receipt
+from governance.erasure import WATERMARK
 from governance.errors import GovernanceError, ProofError
 from governance.ports import (
     Encoder,
@@ -34,7 +35,8 @@ from governance.ports import (
     MetadataWriter,
     Watermarker,
 )
-from governance.records import asset_digest
+from governance.records import asset_digest, mark_named
+from governance.search import Query
 from governance.types import Pixels
 from governance.watermark import MarkKey
 
@@ -209,9 +211,25 @@ class Verifier:
         """Whether a mark leads to a record: a short check passes by chance now and then, and then leads nowhere."""
         algorithm = mark.watermarker.algorithm
         try:
-            return self._ledger is not None and bool(self._ledger.find_mark(algorithm, marks.key.key_id, mark.mark_id))
+            return self._ledger is not None and (
+                self._ledger.find_mark(algorithm, marks.key.key_id, mark.mark_id) is not None
+                or self._erasing(self._ledger, marks, mark) is not None
+            )
         except GovernanceError:
             return False  # the mark is there all the same; that the ledger cannot be read, attribution says
+
+    def _erasing(self, ledger: Ledger, marks: MarkReader, mark: _Mark) -> str | None:
+        """The entry that erased where a mark leads, if it was erased."""
+        named = mark.watermarker.algorithm, marks.key.key_id, str(mark.mark_id)
+        page = ledger.search(Query(watermark=mark.mark_id, algorithm=named[0], kind=EntryKind.RELEASED))
+        gone = (ledger.erasures(entry.id).get(WATERMARK) for _, entry in page.items if mark_named(entry) == named)
+        return next(filter(None, gone), None)
+
+    def _unrecorded(self, name: str, erasing: str | None) -> Check:
+        if erasing is None:
+            return Check(name, Status.FAILS, "mark present, but it leads to no record")
+        erased = f"mark present; the fingerprint of its record was erased by entry {erasing}"
+        return Check(name, Status.NOT_CHECKED, erased)
 
     def _attribution(self, watermark: Check, mark: _Mark | None) -> tuple[Check, Entry | None]:
         name = "attribution"
@@ -222,7 +240,7 @@ class Verifier:
         try:
             record = self._ledger.find_mark(mark.watermarker.algorithm, self._marks.key.key_id, mark.mark_id)
             if record is None:
-                return Check(name, Status.FAILS, "mark present, but it leads to no record"), None
+                return self._unrecorded(name, self._erasing(self._ledger, self._marks, mark)), None
             graded = attribute(record.fingerprint, self._marks.fingerprinter.fingerprint(mark.pixels))
             seen = f"PDQ distance {graded.pdq_distance}, colour grid apart {graded.grid_mean:.1f} on average"
             if graded.grade is not Grade.ATTRIBUTED:

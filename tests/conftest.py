@@ -16,7 +16,10 @@ from governance_adapters.installation import initialise
 from governance_adapters.marking.authority import InsecureKeyWarning
 from governance_adapters.settings import Settings
 from governance_adapters.wiring import open_governor
+from support import postgres
+from support.real import require
 
+postgres.set_aside()
 FIGURE = "figure"
 
 
@@ -33,6 +36,22 @@ def pytest_terminal_summary(terminalreporter):
     if said:
         terminalreporter.section("figures")
         terminalreporter.write_line("\n".join(said))
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster():
+    """A real PostgreSQL server, one a process of the tests, started by the first that needs it."""
+    require("postgres", postgres.available(), postgres.WHY)
+    with postgres.cluster() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_cluster):
+    """The URL of an empty database on a real PostgreSQL."""
+    url = postgres_cluster.fresh_database()
+    yield url
+    postgres_cluster.drop(url)
 
 
 @pytest.fixture

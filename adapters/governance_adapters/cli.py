@@ -10,18 +10,27 @@ from typing import TextIO
 
 import typer
 
-from governance.errors import ConfigurationError, DeniedError, GovernanceError, HeldError
+from governance.errors import (
+    ConfigurationError,
+    DeniedError,
+    GovernanceError,
+    HeldError,
+    RollbackError,
+    SplitViewError,
+)
 from governance_adapters.commands import (
     api_keys,
     demo,
     detectors,
     doctor,
+    evidence,
     generate,
     ledger,
     policy,
     serve,
     setup,
     verify,
+    witness,
     works,
 )
 from governance_adapters.commands.output import err, error_json, one_line, print_json
@@ -37,12 +46,14 @@ app.command()(setup.init)
 app.command()(demo.demo)
 app.command()(generate.generate)
 app.command()(verify.verify)
+app.command()(evidence.evidence)
 app.command()(doctor.doctor)
 app.command()(serve.serve)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(policy.app, name="policy")
 app.add_typer(detectors.app, name="detectors")
 app.add_typer(works.app, name="works")
+setup.keys_app.command("witness")(witness.keys_witness)
 app.add_typer(setup.keys_app, name="keys")
 app.add_typer(api_keys.app, name="api-keys")
 
@@ -50,6 +61,7 @@ DISTRIBUTION = "diffusion-governance"
 EXIT_ERROR = 1
 EXIT_DENIED = 3
 EXIT_HELD = 4
+EXIT_CONTRADICTED = 5
 EXIT_INTERRUPTED = 130
 
 
@@ -67,6 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(_said(error, EXIT_DENIED, words))
     except HeldError as error:
         sys.exit(_said(error, EXIT_HELD, words))
+    except (RollbackError, SplitViewError) as error:
+        sys.exit(_said(error, EXIT_CONTRADICTED, words))
     except GovernanceError as error:
         sys.exit(_said(error, EXIT_ERROR, words))
     except ModuleNotFoundError as error:

@@ -6,20 +6,21 @@ import shutil
 from pathlib import Path
 
 from governance.errors import ConfigurationError
+from governance_adapters import ledgers
 from governance_adapters.marking.keys import KeyFolder, create_insecure_keys
 from governance_adapters.policy.bundle import default_bundle_path
 from governance_adapters.settings import Settings
-from governance_adapters.storage.ledger import SqliteLedger
+from governance_adapters.storage.ledger import SqlLedger
 from governance_adapters.storage.owners import FOLDER_SUFFIX
 from governance_adapters.storage.works import SqliteWorks
 
 INIT_REMEDY = "Run `governance init` first."
 
 
-def initialise(settings: Settings) -> tuple[Path, ...]:
+def initialise(settings: Settings) -> tuple[Path | str, ...]:
     """Make what is missing of an installation: the default bundle, insecure development keys, the ledger, the register.
 
-    What exists is left alone. Returns the paths that were made.
+    What exists is left alone. Returns the paths, and the name of the database, that were made.
 
     Raises:
         ConfigurationError: a folder cannot be written; or the keys or the ledger of an installation that was worked
@@ -27,11 +28,11 @@ def initialise(settings: Settings) -> tuple[Path, ...]:
         LedgerError: the ledger cannot be made.
         WorkError: the register of works cannot be made, or is gone and the ledger knows what it held.
     """
+    if settings.database_url is None and not settings.ledger_path.exists() and _worked_with(settings):
+        raise _missing_ledger(settings)
     if settings.ledger_path.exists():
         existing_keys(settings)
-    elif _worked_with(settings):
-        raise _missing_ledger(settings)
-    made: list[Path] = []
+    made: list[Path | str] = []
     try:
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not settings.bundle_path.exists():
@@ -45,11 +46,16 @@ def initialise(settings: Settings) -> tuple[Path, ...]:
     if not settings.keys_path.exists():
         create_insecure_keys(settings.keys_path)
         made.append(settings.keys_path)
-    if not settings.ledger_path.exists():
-        SqliteLedger.open(settings.ledger_path, KeyFolder(settings.keys_path).log()).close()
+    signer = KeyFolder(settings.keys_path).log()
+    if settings.database_url is not None:
+        fresh = not settings.ledger_path.exists() and not settings.works_path.exists()
+        if ledgers.make_database_ledger(settings, signer, fresh=fresh):
+            made.append(ledgers.ledger_name(settings))
+    elif not settings.ledger_path.exists():
+        ledgers.open_for_appending(settings, signer, create=True).close()
         made.append(settings.ledger_path)
     if not settings.works_path.exists():
-        with SqliteLedger.open(settings.ledger_path, KeyFolder(settings.keys_path).log(), create=False) as ledger:
+        with ledgers.open_for_appending(settings, signer) as ledger:
             SqliteWorks(settings.works_path, ledger, create=True)
         made.append(settings.works_path)
     return tuple(made)
@@ -72,7 +78,7 @@ def existing_keys(settings: Settings) -> KeyFolder:
     Raises:
         ConfigurationError: it is missing; where its ledger is there, nothing but its backup can replace it.
     """
-    if not settings.keys_path.exists() and settings.ledger_path.exists():
+    if not settings.keys_path.exists() and settings.database_url is None and settings.ledger_path.exists():
         raise ConfigurationError(
             f"{settings.keys_path} does not exist, but the ledger that its keys signed does.",
             remedy="Restore it from its backup: no other keys open this ledger. To begin a new log instead, "
@@ -81,15 +87,40 @@ def existing_keys(settings: Settings) -> KeyFolder:
     return KeyFolder(existing(settings.keys_path))
 
 
-def existing_ledger(settings: Settings) -> Path:
-    """The ledger's file.
+def ledger_for_appending(settings: Settings) -> SqlLedger:
+    """The ledger, opened with the log's private key.
+
+    Raises:
+        ConfigurationError: it or its keys are missing; where its keys are there, a new one would be another log.
+        LedgerError: it cannot be opened.
+    """
+    signer = existing_keys(settings).log()
+    require_ledger(settings)
+    return ledgers.open_for_appending(settings, signer)
+
+
+def ledger_for_reading(settings: Settings) -> SqlLedger:
+    """The ledger, opened for reading only.
+
+    Raises:
+        ConfigurationError: as `ledger_for_appending`.
+        LedgerError: it cannot be read.
+    """
+    require_ledger(settings)
+    return ledgers.open_for_reading(settings, existing_keys(settings).log_public())
+
+
+def require_ledger(settings: Settings) -> None:
+    """Refuse to go on where the ledger's file is missing; a database says so itself.
 
     Raises:
         ConfigurationError: it is missing; where its keys are there, a new one would be another log.
     """
+    if settings.database_url is not None:
+        return
     if settings.keys_path.exists() and not settings.ledger_path.exists():
         raise _missing_ledger(settings)
-    return existing(settings.ledger_path)
+    existing(settings.ledger_path)
 
 
 def _worked_with(settings: Settings) -> bool:

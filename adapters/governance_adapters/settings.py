@@ -97,6 +97,10 @@ class Settings(BaseSettings):
     ledger: Path | None = Field(
         None, description="The SQLite database of the ledger. Default: `ledger.sqlite3` in home."
     )
+    database_url: str | None = Field(
+        None,
+        description="PostgreSQL database of the ledger, in place of `ledger`: `postgresql://user@host/database`; the password belongs in a password file (PGPASSFILE).",
+    )
     vault: str | None = Field(
         None, description="Folder or fsspec URL where released files are kept. Default: `vault` in home."
     )
@@ -107,6 +111,10 @@ class Settings(BaseSettings):
     )
     api_keys: Path | None = Field(
         None, description="The SQLite database of the review API's keys. Default: `api-keys.sqlite3` in home."
+    )
+    erasure_log: Path | None = Field(
+        None,
+        description="File of what was erased, outside the database, for backups that are restored. Default: `erasures.jsonl` in home.",
     )
     upload_limit: int = Field(
         32 * 1024 * 1024, ge=1024, le=1024**3, description="Bytes of the largest file that the review API takes."
@@ -248,6 +256,11 @@ class Settings(BaseSettings):
     def api_keys_path(self) -> Path:
         """Where the API keys are."""
         return self.api_keys or self.home / "api-keys.sqlite3"
+
+    @property
+    def erasure_log_path(self) -> Path:
+        """Where it is logged what was erased."""
+        return self.erasure_log or self.home / "erasures.jsonl"
 
     @property
     def bundle_path(self) -> Path:

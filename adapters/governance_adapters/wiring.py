@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from governance.checkpoint import LogKey
 from governance.errors import ConfigurationError, GovernanceError
+from governance.forgetting import Eraser
 from governance.governor import Governor, refuse_to_open
 from governance.in_force import RecordedPolicy
+from governance.made import PictureFinder
 from governance.parts import Parts
 from governance.ports import Detector, Ledger, PolicyEngine, Watermarker
 from governance.recovery import recover
@@ -23,7 +25,7 @@ from governance.watermark import MarkKey
 from governance.work_making import WorkMaker
 from governance_adapters.detection import open_detectors
 from governance_adapters.engines import open_policy
-from governance_adapters.installation import existing_keys, existing_ledger
+from governance_adapters.installation import existing_keys, ledger_for_appending, ledger_for_reading
 from governance_adapters.marking.c2pa import C2paReader, C2paSigner
 from governance_adapters.marking.credentials import Credentials, PemCredentials, TrustRoots
 from governance_adapters.marking.encoding import ImageEncoder
@@ -34,7 +36,8 @@ from governance_adapters.marking.label import TextLabeller
 from governance_adapters.marking.tiled import TiledWatermarker
 from governance_adapters.marking.xmp import XmpWriter
 from governance_adapters.settings import Settings, WatermarkBackend
-from governance_adapters.storage.ledger import SqliteLedger
+from governance_adapters.storage.erasure_log import FileErasureLog
+from governance_adapters.storage.ledger import SqlLedger
 from governance_adapters.storage.quarantine import FileQuarantine
 from governance_adapters.storage.vault import FsspecVault
 from governance_adapters.storage.works import SqliteWorks
@@ -96,7 +99,7 @@ def open_parts(
     """
     settings = settings or Settings.load()
     keys = existing_keys(settings)
-    ledger = SqliteLedger.open(existing_ledger(settings), keys.log(), create=False)
+    ledger = ledger_for_appending(settings)
     try:
         parts = _parts(settings, keys, ledger, policy, credentials, detectors)
         for entry in recover(parts.ledger, parts.vault, parts.quarantine):
@@ -113,7 +116,7 @@ def open_parts(
 def _parts(
     settings: Settings,
     keys: KeyFolder,
-    ledger: SqliteLedger,
+    ledger: SqlLedger,
     policy: PolicyEngine | None,
     credentials: Credentials | None,
     detectors: tuple[Detector, ...] | None,
@@ -156,9 +159,22 @@ def open_watermarker(backend: WatermarkBackend, key: MarkKey) -> Watermarker:
     return DwtDctSvdWatermarker(key)
 
 
-def open_ledger(settings: Settings) -> SqliteLedger:
+def open_ledger(settings: Settings) -> SqlLedger:
     """The ledger, for reading only."""
-    return SqliteLedger.open_read_only(existing_ledger(settings), existing_keys(settings).log_public())
+    return ledger_for_reading(settings)
+
+
+def open_eraser(settings: Settings, ledger: Ledger) -> Eraser:
+    """What erases beside the entries of `ledger`, in vault and quarantine, and logs it.
+
+    Raises:
+        ConfigurationError: the keys are missing.
+        StorageError: vault or quarantine cannot be opened.
+    """
+    keys = existing_keys(settings)
+    quarantine = FileQuarantine(settings.quarantine_path, keys.quarantine())
+    log = FileErasureLog(settings.erasure_log_path)
+    return Eraser(ledger, FsspecVault(settings.vault_url), quarantine, log, keys.log_public())
 
 
 def open_works(settings: Settings, ledger: Ledger) -> SqliteWorks:
@@ -197,10 +213,34 @@ def open_verifier(settings: Settings, ledger: Ledger | None = None) -> Verifier:
     `ledger` takes the place of one opened for reading.
     """
     keys = existing_keys(settings)
-    mark_key = keys.mark()
-    marks = MarkReader(_readable_marks(settings, mark_key), mark_key, ImageEncoder(), PdqFingerprinter())
+    marks = _mark_reader(settings)
     reader, ledger = C2paReader(_trust(settings, keys)), ledger or open_ledger(settings)
     return Verifier(reader, keys.log_public(), metadata=XmpWriter(), ledger=ledger, marks=marks)
+
+
+def open_finder(settings: Settings, ledger: Ledger | None = None) -> PictureFinder:
+    """What says whether we have made a picture. `ledger` takes the place of one opened for reading.
+
+    Raises:
+        ConfigurationError: the keys or the ledger are missing.
+    """
+    return PictureFinder(ledger or open_ledger(settings), _mark_reader(settings))
+
+
+def reindex_ledger(settings: Settings) -> int:
+    """Make the index of the ledger anew; returns from how many entries.
+
+    Raises:
+        ConfigurationError: the keys or the ledger are missing.
+        LedgerError: it cannot be written.
+    """
+    with ledger_for_appending(settings) as ledger:
+        return ledger.reindex()
+
+
+def _mark_reader(settings: Settings) -> MarkReader:
+    mark_key = existing_keys(settings).mark()
+    return MarkReader(_readable_marks(settings, mark_key), mark_key, ImageEncoder(), PdqFingerprinter())
 
 
 def outside_verifier(trust_root: Path, log_key: LogKey) -> Verifier:

@@ -4,10 +4,12 @@ A contract class is subclassed by the tests of each adapter; the fakes pass the 
 """
 
 from governance.testing.detector import DetectorContract, FakeDetector
+from governance.testing.erasure_log import ErasureLogContract, FakeErasureLog
 from governance.testing.examples import EXAMPLE_MODEL, example_picture, example_request
 from governance.testing.fake_ledger import FakeLedger
 from governance.testing.installation import FailingAt, fake_parts
 from governance.testing.ledger import LedgerContract
+from governance.testing.log_source import FakeLogSource, LogSourceContract
 from governance.testing.manifest import FakeManifestSigner, ManifestSignerContract
 from governance.testing.marking import (
     EncoderContract,
@@ -29,12 +31,15 @@ __all__ = [
     "EXAMPLE_MODEL",
     "DetectorContract",
     "EncoderContract",
+    "ErasureLogContract",
     "FailingAt",
     "FakeDetector",
     "FakeEncoder",
+    "FakeErasureLog",
     "FakeFingerprinter",
     "FakeLabeller",
     "FakeLedger",
+    "FakeLogSource",
     "FakeManifestSigner",
     "FakeMetadataWriter",
     "FakePipeline",
@@ -47,6 +52,7 @@ __all__ = [
     "FingerprinterContract",
     "LabellerContract",
     "LedgerContract",
+    "LogSourceContract",
     "ManifestSignerContract",
     "MetadataWriterContract",
     "PipelineContract",

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from governance.alike import nearest
 from governance.canonical import Digest
 from governance.checkpoint import LogKey, LogSigner, verify_checkpoint
 from governance.entries import (
@@ -14,12 +15,14 @@ from governance.entries import (
     EntryKind,
     HoldRecord,
     HoldState,
+    LegalHoldRecord,
     MarkRecord,
     PersonalField,
     Receipt,
     Record,
     Recorded,
 )
+from governance.erasure import WATERMARK
 from governance.errors import ConflictError, InProgressError, LedgerError, NoEntryError
 from governance.holds import leased
 from governance.merkle import EMPTY_ROOT, TileId, Tree, leaf_hash
@@ -27,12 +30,16 @@ from governance.records import (
     ClaimState,
     asset_digest,
     charged,
+    check_span,
     check_succession,
     checked_leaf,
     claim_key,
     close_claim,
 )
-from governance.types import Usage
+from governance.search import Query, Rollup, SearchPage, check_page
+from governance.testing.fake_erasing import FakeErasing
+from governance.testing.fake_search import count_records, search_records
+from governance.types import Fingerprint, Usage
 
 
 @dataclass
@@ -60,6 +67,10 @@ class _Store:
     usage: dict[tuple[str, str], Usage] = field(default_factory=dict)
     holds: dict[str, HoldRecord] = field(default_factory=dict)
     vanished: list[object] = field(default_factory=list)
+    erasing: FakeErasing = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.erasing = FakeErasing(self.records, self.indices, self.claims, self.marks, self.usage, self.holds)
 
     def tree(self) -> Tree:
         return Tree(len(self.records), lambda level, number: self.tiles.get((level, number), b""))
@@ -274,10 +285,58 @@ class FakeLedger:
         held = self._store.indices.get(entry_id)
         return () if held is None else sorted(self._store.records[held].fields, key=lambda each: each.name)
 
+    def erasures(self, entry_id: str) -> Mapping[str, str]:
+        """See `Ledger.erasures`."""
+        self._fail("erasures")
+        return dict(sorted(self._store.erasing.erased.get(entry_id, {}).items()))
+
+    def legal_holds(self, *, lifted: bool = False) -> Sequence[LegalHoldRecord]:
+        """See `Ledger.legal_holds`."""
+        self._fail("legal_holds")
+        known = sorted(self._store.erasing.legal_holds.items())
+        return [hold for _, hold in known if lifted or not hold.lifted_by]
+
+    def due(self, day: str, *, after: tuple[str, str] = ("", ""), limit: int = 100) -> Sequence[tuple[str, str]]:
+        """See `Ledger.due`."""
+        self._fail("due")
+        with self._store.lock:
+            return self._store.erasing.due(day, after, limit)
+
+    def purge(self) -> None:
+        """See `Ledger.purge`: nothing deleted lingers in memory."""
+        self._fail("purge")
+
     def checkpoint(self) -> str:
         """See `Ledger.checkpoint`."""
         self._fail("checkpoint")
         return self._store.note
+
+    def tile(self, level: int, number: int) -> bytes:
+        """See `Ledger.tile`."""
+        self._fail("tile")
+        return self._store.tiles.get((level, number), b"")
+
+    def leaves(self, first: int, limit: int) -> Sequence[bytes]:
+        """See `Ledger.leaves`."""
+        self._fail("leaves")
+        check_span(first, limit)
+        return [record.entry.leaf() for record in self._store.records[first : first + limit]]
+
+    def search(self, query: Query, *, after: int = -1, limit: int = 100) -> SearchPage:
+        """See `Ledger.search`."""
+        self._fail("search")
+        return search_records(self.records, query, after, limit)
+
+    def alike(self, fingerprint: Fingerprint, *, limit: int = 100) -> Sequence[MarkRecord]:
+        """See `Ledger.alike`."""
+        self._fail("alike")
+        check_page(limit)
+        return nearest(tuple(self._store.marks.values()), fingerprint.pdq, limit)
+
+    def rollups(self, since: str, until: str) -> Sequence[Rollup]:
+        """See `Ledger.rollups`."""
+        self._fail("rollups")
+        return count_records(self.records, since, until)
 
     def verify(self) -> Iterator[str]:
         """See `Ledger.verify`: the tree over the kept entries must be the signed one."""
@@ -288,6 +347,7 @@ class FakeLedger:
             checkpoint = verify_checkpoint(self._store.note, self.key)
             if (checkpoint.size, checkpoint.root) != (tree.size, tree.root()):
                 yield "The entries are not those that the newest checkpoint covers."
+            yield from self._store.erasing.missing(_kept_beside)
 
     def _fail(self, method: str) -> None:
         if method in self.errors:
@@ -304,6 +364,7 @@ class FakeLedger:
         place = None if mark is None else (mark.algorithm, mark.key_id, mark.mark_id)
         if record.entry.id in store.indices or place in store.marks:
             raise LedgerError("The ledger holds this entry or its watermark already.", remedy="Use fresh ids.")
+        store.erasing.check(record)
         if (hold := record.hold) is not None:
             check_succession(store.holds.get(hold.id), hold)
         if (spending := record.spending) is not None:
@@ -316,6 +377,7 @@ class FakeLedger:
         store.tiles.update(tree.changed)
         store.indices[record.entry.id] = len(store.records)
         store.records.append(record)
+        store.erasing.apply(record)
         if mark is not None and place is not None:
             store.marks[place] = mark
         store.note = store.signer.sign_checkpoint(tree.size, tree.root())
@@ -333,6 +395,10 @@ class FakeLedger:
             self._write(record, checked_leaf(record))
         claim.state = closing.state
         return closing.entry
+
+
+def _kept_beside(record: Record) -> set[str]:
+    return {field.name for field in record.fields} | ({WATERMARK} if record.mark is not None else set())
 
 
 def _released(record: Record) -> Digest | None:

@@ -21,7 +21,9 @@ from governance.testing.example_records import (
 from governance.testing.expect import expect
 from governance.testing.fake_ledger import FakeLedger
 from governance.testing.ledger_budgets import LedgerBudgetContract
+from governance.testing.ledger_erasure import LedgerErasureContract
 from governance.testing.ledger_holds import LedgerHoldContract
+from governance.testing.ledger_search import LedgerSearchContract
 from governance.types import new_id
 
 __all__ = ["FakeLedger", "LedgerContract"]
@@ -29,7 +31,7 @@ __all__ = ["FakeLedger", "LedgerContract"]
 FACTS, OTHER_FACTS = digest(b"facts"), digest(b"other facts")
 
 
-class LedgerContract(LedgerBudgetContract, LedgerHoldContract):
+class LedgerContract(LedgerBudgetContract, LedgerErasureContract, LedgerHoldContract, LedgerSearchContract):
     """What every ledger does. A subclass says how to make one, and what is left of it when its process is gone."""
 
     def key(self, ledger: Ledger) -> LogKey:

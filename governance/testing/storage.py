@@ -52,10 +52,22 @@ class FakeVault:
             raise StorageError(f"{content_digest} was altered.", remedy="Restore it.")
         return self.published[content_digest]
 
+    def erase(self, content_digest: Digest) -> None:
+        """See `Vault.erase`."""
+        self._fail("erase")
+        _require_digest(content_digest)
+        self.in_staging.pop(content_digest, None)
+        self.published.pop(content_digest, None)
+
     def staged(self) -> Sequence[Digest]:
         """See `Vault.staged`."""
         self._fail("staged")
         return sorted(self.in_staging)
+
+    def contents(self) -> Sequence[Digest]:
+        """See `Vault.contents`."""
+        self._fail("contents")
+        return sorted(self.published)
 
     def _fail(self, method: str) -> None:
         if method in self.errors:
@@ -145,6 +157,38 @@ class VaultContract:
         with expect(StorageError):
             vault.publish(staged)
 
+    def test_erasing_forgets_what_is_staged_and_what_is_published(self) -> None:
+        vault, staged, published, kept = self.new_vault(), digest(b"staged"), digest(b"published"), digest(b"kept")
+        for name, content in ((staged, b"staged"), (published, b"published"), (kept, b"kept")):
+            vault.put(name, content)
+        vault.publish(published)
+        vault.publish(kept)
+        for name in (staged, published, published, digest(b"never seen")):
+            vault.erase(name)
+        assert list(vault.staged()) == []
+        for name in (staged, published):
+            with expect(StorageError):
+                vault.get(name)
+            with expect(StorageError):
+                vault.publish(name)
+        assert vault.get(kept) == b"kept"
+        vault.put(published, b"published")
+        vault.publish(published)
+        assert vault.get(published) == b"published"
+
+    def test_what_is_published_is_listed(self) -> None:
+        vault = self.new_vault()
+        contents = (b"one", b"two", b"three")
+        names = [digest(content) for content in contents]
+        for name, content in zip(names, contents, strict=True):
+            vault.put(name, content)
+        assert list(vault.contents()) == []
+        for name in names[:2]:
+            vault.publish(name)
+        assert list(vault.contents()) == sorted(names[:2])
+        vault.erase(names[0])
+        assert list(vault.contents()) == [names[1]]
+
     def test_what_was_never_put_is_an_error(self) -> None:
         vault = self.new_vault()
         with expect(StorageError):
@@ -165,6 +209,8 @@ class VaultContract:
                 vault.get(Digest(name))
             with expect(StorageError):
                 vault.put(Digest(name), b"content")
+            with expect(StorageError):
+                vault.erase(Digest(name))
 
     def test_altered_bytes_are_not_handed_out(self) -> None:
         vault, name = self.new_vault(), digest(b"content")

@@ -43,7 +43,12 @@ decisive := reviews | notes if {
 
 default obligations := {}
 
-obligations := object.union_n([_general, {"max_steps": access.limit("steps")}, _day_budget, _hold]) if _passed
+# What is denied is recorded too, and kept no longer.
+obligations := object.union_n([_general, {"max_steps": access.limit("steps")}, _day_budget, _hold]) if {
+	_passed
+} else := object.filter(data.obligations, ["retain_days"]) if {
+	readable
+}
 
 # In which language the label is depends on the markets, so release says it.
 _general := object.remove(data.obligations, ["label_language"]) if is_object(data.obligations)

@@ -54,6 +54,15 @@ test_what_is_no_object_is_denied if {
 	}
 }
 
+test_what_is_denied_is_kept_no_longer if {
+	every days in [0, 30] {
+		denied := decide_under({"obligations": {"retain_days": days, "watermark": true}}, set("/inputs", [fixtures.image]))
+		denied.outcome == "deny"
+		denied.obligations == {"retain_days": days}
+	}
+	decide_under({"obligations": {"watermark": true}}, set("/inputs", [fixtures.image])).obligations == {}
+}
+
 test_an_unsound_setting_denies if {
 	decision := decide_under({"negative_terms": "maybe"}, [])
 	decision.outcome == "deny"

@@ -43,7 +43,12 @@ decisive := reviews if {
 
 default obligations := {}
 
-obligations := object.union_n([_general, data.governance.disclosure.obligations, _unmarked, _hold]) if _passed
+# What is denied is recorded too, and kept no longer.
+obligations := object.union_n([_general, data.governance.disclosure.obligations, _unmarked, _hold]) if {
+	_passed
+} else := object.filter(data.obligations, ["retain_days"]) if {
+	readable
+}
 
 # In which language the label is depends on the markets.
 _general := object.remove(data.obligations, ["label_language"]) if is_object(data.obligations)

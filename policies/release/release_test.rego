@@ -36,6 +36,17 @@ test_every_part_that_cannot_be_read_is_named if {
 	}
 }
 
+test_what_is_denied_is_kept_no_longer if {
+	every days in [0, 30] {
+		general := object.union(fixtures.settings.obligations, {"retain_days": days})
+		denied := decide_under({"obligations": general}, set("/draft/width", 16777216))
+		denied.outcome == "deny"
+		denied.obligations == {"retain_days": days}
+	}
+	general := object.remove(fixtures.settings.obligations, ["retain_days"])
+	decide_under({"obligations": general}, set("/draft/width", 16777216)).obligations == {}
+}
+
 test_an_unsound_setting_denies if {
 	decision := decide_under({"thresholds": {"nsfw": {"deny": "high"}}}, [])
 	decision.outcome == "deny"
@@ -106,7 +117,7 @@ test_each_rule_denies_by_its_code if {
 	every code, changes in cases {
 		decision := decide(changes)
 		decision.outcome == "deny"
-		decision.obligations == {}
+		decision.obligations == {"retain_days": 365}
 		codes(changes) == {code}
 	}
 }

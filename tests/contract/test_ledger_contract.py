@@ -12,6 +12,7 @@ from governance.errors import LedgerError
 from governance.testing.example_records import intent_record, outcome_record
 from governance.testing.ledger import FakeLedger, LedgerContract
 from governance_adapters.storage.ledger import SqliteLedger
+from governance_adapters.storage.postgres_ledger import PostgresLedger
 
 
 class TestSqliteLedgerKeepsTheContract(LedgerContract):
@@ -35,6 +36,34 @@ class TestSqliteLedgerKeepsTheContract(LedgerContract):
     def successor(self, ledger):
         ledger.close()
         return self._open(ledger.path)
+
+    def key(self, ledger):
+        return self.signer.key
+
+
+class TestPostgresLedgerKeepsTheContract(LedgerContract):
+    @pytest.fixture(autouse=True)
+    def _ledgers(self, postgres_cluster):
+        self.signer = LogSigner.generate("log.example.org/test")
+        self.cluster = postgres_cluster
+        self.opened = {}
+        yield
+        for ledger in self.opened:
+            ledger.close()
+        for url in set(self.opened.values()):
+            postgres_cluster.drop(url)
+
+    def _open(self, url):
+        ledger = PostgresLedger.open(url, self.signer)
+        self.opened[ledger] = url
+        return ledger
+
+    def new_ledger(self):
+        return self._open(self.cluster.fresh_database())
+
+    def successor(self, ledger):
+        ledger.close()
+        return self._open(self.opened[ledger])
 
     def key(self, ledger):
         return self.signer.key

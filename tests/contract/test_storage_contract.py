@@ -7,8 +7,10 @@ import uuid
 import fsspec
 import pytest
 
-from governance.errors import ConfigurationError, StorageError
+from governance.errors import ConfigurationError, ProofError, StorageError
+from governance.testing.erasure_log import ErasureLogContract, FakeErasureLog, example_receipts
 from governance.testing.storage import FakeQuarantine, FakeVault, QuarantineContract, VaultContract
+from governance_adapters.storage.erasure_log import FileErasureLog
 from governance_adapters.storage.quarantine import FileQuarantine
 from governance_adapters.storage.vault import FsspecVault
 
@@ -145,3 +147,63 @@ def test_the_fakes_raise_what_they_are_told_to():
         FakeVault(errors={"put": error}).put("0" * 64, b"")
     with pytest.raises(StorageError, match="full"):
         FakeQuarantine(errors={"seal": error}).seal("hold", b"")
+
+
+class TestFileErasureLogKeepsTheContract(ErasureLogContract):
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path):
+        self.path = tmp_path / "folder" / "erasures.jsonl"
+
+    def new_log(self):
+        return FileErasureLog(self.path)
+
+    def opened_again(self, log):
+        return FileErasureLog(log.path)
+
+    def test_only_its_owner_reads_the_file(self):
+        self.new_log().append(example_receipts(1)[0])
+        assert self.path.stat().st_mode & 0o077 == 0
+
+    @pytest.mark.parametrize("left", [1, 10, 70_000])
+    def test_what_a_crash_left_of_a_line_is_passed_over_and_replaced(self, left):
+        receipts = example_receipts(2)
+        log = self.new_log()
+        log.append(receipts[0])
+        with self.path.open("ab") as file:
+            file.write(b"{" * left)
+        assert list(log.receipts()) == receipts[:1]
+        log.append(receipts[1])
+        assert list(log.receipts()) == receipts
+
+    def test_a_file_of_nothing_but_what_a_crash_left_is_empty(self):
+        log, (receipt,) = self.new_log(), example_receipts(1)
+        self.path.parent.mkdir()
+        self.path.write_bytes(b"{")
+        assert list(log.receipts()) == []
+        log.append(receipt)
+        assert list(log.receipts()) == [receipt]
+
+    @pytest.mark.parametrize("line", [b"{}\n", b"\n", b"\xff\n", b"[1]\n"])
+    def test_a_line_that_is_no_receipt_is_named(self, line):
+        log, receipts = self.new_log(), example_receipts(2)
+        for receipt in receipts:
+            log.append(receipt)
+        first, second = self.path.read_bytes().splitlines(keepends=True)
+        self.path.write_bytes(first + line + second)
+        with pytest.raises(ProofError, match="Line 2"):
+            list(log.receipts())
+
+    def test_a_file_that_cannot_be_used_is_an_error(self):
+        self.path.mkdir(parents=True)
+        with pytest.raises(StorageError):
+            self.new_log().append(example_receipts(1)[0])
+        with pytest.raises(StorageError):
+            list(self.new_log().receipts())
+
+
+class TestFakeErasureLogKeepsTheContract(ErasureLogContract):
+    def new_log(self):
+        return FakeErasureLog()
+
+    def opened_again(self, log):
+        return log

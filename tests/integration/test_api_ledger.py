@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from governance.checkpoint import verify_receipt
 from governance.entries import EntryKind, Receipt
+from governance.erasure import Basis, ErasureOrder
 from governance.errors import LedgerError, StorageError
+from governance.forgetting import Eraser
 from governance.profiles import PROFILES
+from governance.testing import FakeErasureLog
 from governance_adapters.web.cursors import Cursors
 from governance_adapters.web.models import Profile
 from governance_adapters.web.problems import ApiError
@@ -164,6 +167,19 @@ class TestRecords:
         assert answer.content == asset.content
         assert answer.headers["content-type"] == "image/png"
         assert answer.headers["content-disposition"] == f'attachment; filename="{asset.digest[:16]}.png"'
+
+    def test_what_was_erased_is_said_to_be(self, office, auditor):
+        asset, line = office.released().asset, office.line
+        entry = asset.receipt.entry
+        eraser = Eraser(line.ledger, line.vault, line.quarantine, FakeErasureLog(), line.log_key)
+        (erased,) = eraser.subject(entry.subject, ErasureOrder(Basis.ORDER), files=True).entries
+        record = auditor.get(f"/entries/{entry.id}", params={"personal": "true"}).json()
+        assert record["erased"] == dict.fromkeys([*record["personal"], "asset", "watermark"], erased)
+        assert set(record["personal"].values()) == {None}
+        answer = auditor.get(f"/assets/{asset.digest}/content")
+        assert answer.status_code == 404
+        assert erased in answer.json()["detail"]
+        assert auditor.get(f"/assets/{asset.digest}").json()["released"]["id"] == entry.id
 
 
 class TestVerification:

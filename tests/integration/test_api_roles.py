@@ -32,7 +32,10 @@ ANYBODY = {"reviewer", "counsel", "auditor", "designer", "editor", "evaluator", 
 
 @dataclass(frozen=True)
 class Row:
-    """One operation: how it is asked for, which roles may, and what they get. `{hold}` and the like are made anew."""
+    """One operation: how it is asked for, which roles may, and what they get. `{hold}` and the like are made anew.
+
+    `root`: it stands at the server's root and not below `/v1`.
+    """
 
     method: str
     path: str
@@ -41,6 +44,7 @@ class Row:
     body: Any = None
     leased: bool = False
     public: bool = False
+    root: bool = False
 
     def send(self, opened, office, role):
         path = self.path
@@ -53,7 +57,8 @@ class Row:
             path = path.replace("{work}", office.work().id)
         path = path.replace("{entry}", released(office).entry.id).replace("{asset}", released(office).asset.digest)
         body = self.body() if callable(self.body) else self.body
-        return opened.request(self.method, path, **(body or {}))
+        url = opened.base_url.join(path) if self.root else path
+        return opened.request(self.method, url, **(body or {}))
 
 
 @cache
@@ -67,6 +72,9 @@ ROWS = {
     "readEntry": Row("GET", "/entries/{entry}", READERS),
     "readReceipt": Row("GET", "/entries/{entry}/receipt", READERS),
     "readCheckpoint": Row("GET", "/checkpoint", READERS),
+    "searchEntries": Row("GET", "/search?outcome=allow", READERS),
+    "findPicture": Row("POST", "/search/picture", READERS, body={"files": {"file": picture()}}),
+    "readRollups": Row("GET", "/rollups?since=2026-01-01&until=2026-12-31", READERS),
     "readAsset": Row("GET", "/assets/{asset}", READERS),
     "readAssetContent": Row("GET", "/assets/{asset}/content", READERS),
     "listHolds": Row("GET", "/holds", REVIEWER | COUNSEL),
@@ -95,6 +103,9 @@ ROWS = {
         },
     ),
     "removeWork": Row("DELETE", "/works/{work}", COUNSEL),
+    "readLogCheckpoint": Row("GET", "/checkpoint", ANYBODY, public=True, root=True),
+    "readTile": Row("GET", "/tile/0/000.p/1", ANYBODY, public=True, root=True),
+    "readEntryBundle": Row("GET", "/tile/entries/000.p/1", READERS, root=True),
     "verifyFile": Row("POST", "/verify", ANYBODY, body={"files": {"file": picture()}}),
 }
 
@@ -181,6 +192,17 @@ def test_personal_fields_need_their_own_scope_and_role(office, url):
             with client(url, office.key(role, scopes).text) as opened:
                 seen[role, len(scopes)] = opened.get(path, params={"personal": "true"}).status_code
                 assert opened.get(path).json()["personal"] is None
+    assert seen == {("auditor", 1): 403, ("auditor", 2): 200, ("reviewer", 1): 403, ("reviewer", 2): 403}
+
+
+@pytest.mark.parametrize("name", ["principal", "reviewer", "words"])
+def test_filters_that_name_people_or_what_they_wrote_need_the_same(office, url, name):
+    seen = {}
+    for role in ("auditor", "reviewer"):
+        for scopes in ((Act.LEDGER_READ,), (Act.LEDGER_READ, Act.LEDGER_PERSONAL)):
+            with client(url, office.key(role, scopes).text) as opened:
+                seen[role, len(scopes)] = opened.get("/search", params={name: "red"}).status_code
+                assert opened.get("/search", params={"purpose": "marketing"}).status_code == 200
     assert seen == {("auditor", 1): 403, ("auditor", 2): 200, ("reviewer", 1): 403, ("reviewer", 2): 403}
 
 

@@ -51,20 +51,25 @@ def known(office):
     }
 
 
+OF_TILES = {"level": "0", "number": "000.p/1"}
+"""What a tile that there is goes by: `number` is that of a tile here, and that of a picture elsewhere."""
+
+
 REFUSALS = [400, 401, 403, 404, 409, 413, 414, 415, 422]
 LISTS = ("listEntries", "listHolds", "listWorks")
 CONFIG = {
     # An address that is too long is refused as such before anything looks at its parameters.
     "checks": {"negative_data_rejection": {"expected-statuses": REFUSALS}},
-    # What no schema can say: whether a cursor was signed here, and whether bytes are a picture.
+    # What no schema can say: whether a cursor was signed here, whether bytes are a picture, and whether a time or a day is
+    # one, ranges hold scores, and words say something.
     # And a file of a form is bytes, whatever other type was put into it: any bytes can be verified.
     "operations": [
         {
-            "include-operation-id": ["verifyFile"],
+            "include-operation-id": ["verifyFile", "findPicture"],
             "checks": {"negative_data_rejection": {"expected-statuses": [200, *REFUSALS]}},
         },
         {
-            "include-operation-id": [*LISTS, "addWork"],
+            "include-operation-id": [*LISTS, "addWork", "searchEntries", "findPicture", "readRollups"],
             "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", 401, 403, 404, 409, 422]}},
         },
     ],
@@ -85,7 +90,8 @@ def answers_of(operation, mode, key, names):
     @given(case=operation.as_strategy(generation_mode=mode))
     def ask(case):
         if names is not None:
-            case.path_parameters = {name: names[name] for name in case.path_parameters or {}}
+            those = {**names, **OF_TILES} if "/tile/" in operation.path else names
+            case.path_parameters = {name: those[name] for name in case.path_parameters or {}}
         answer = case.call_and_validate(headers={"Authorization": f"Bearer {key}"})
         answers[answer.status_code] += 1
 

@@ -94,7 +94,7 @@ class Scene:
         with self.open() as governor:
             (item,) = governor.generate(broken_request(**self.request), FakePipeline()).items
             assert item.asset is not None
-            accounts = balanced(self.settings, governor)
+            accounts = balanced(self.settings, governor.parts)
             assert accounts.entries[: len(self.before)] == self.before
             return accounts.counts
 

@@ -269,7 +269,7 @@ class TestGenerate:
         assert not (shell.folder / "new.png").exists()
         assert kinds(shell)[before:] == [EntryKind.INTENT, EntryKind.FAILED]
         governor = open_governor(settings_of(shell))
-        balanced(settings_of(shell), governor)
+        balanced(settings_of(shell), governor.parts)
         governor.parts.ledger.close()
 
 

@@ -22,7 +22,7 @@ from governance.errors import LedgerError, LedgerTooNewError
 from governance.testing.example_records import ALGORITHM, KEY_ID, hold_record, intent_record
 from governance.testing.ledger_budgets import DAY, spending_record
 from governance.types import Stage, Usage
-from governance_adapters.storage import database
+from governance_adapters.storage import schema
 from governance_adapters.storage.ledger import SqliteLedger
 from governance_adapters.storage.tables import METADATA, SCHEMA_REVISION
 
@@ -71,7 +71,7 @@ def test_the_migrations_build_what_the_code_expects(path):
 
 def test_the_code_knows_the_newest_migration():
     config = Config()
-    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
     assert ScriptDirectory.from_config(config).get_heads() == [SCHEMA_REVISION]
 
 

@@ -102,14 +102,28 @@ def test_a_stranger_verifies_with_file_receipt_root_and_log_key_alone(ran: str, 
 
 def test_the_ledger_answers(ran: str, folder: Path) -> None:
     shown = [line.split()[2] for line in command_lines(README) if line.startswith("governance ledger ")]
-    assert shown == ["list", "show", "verify", "prove"]
+    assert shown == ["list", "show", "verify", "prove", "checkpoint"]
     entries = json.loads(governance(folder, "ledger", "list", "--json").stdout)
     assert [entry["kind"] for entry in entries] == ["policy", "intent", "released", "denied"]
     released = entries[2]
-    for arguments in (("show", released["subject"]), ("verify",), ("prove", released["id"])):
+    publish = ("checkpoint", "--publish", "checkpoints.jsonl")
+    for arguments in (("show", released["subject"]), ("verify",), ("prove", released["id"]), publish):
         done = governance(folder, "ledger", *arguments)
         assert done.returncode == 0, done.stderr
         assert done.stdout
+
+
+def test_the_evidence_pack_verifies_as_the_readme_says(ran: str, folder: Path) -> None:
+    (shown,) = (line for line in blocks(README, "text") if "verify.py" in line)
+    assert shown.split() == ["python", "-I", "-S", "verify.py", "--key", "NAME+ID+BASE64"]
+    entries = json.loads(governance(folder, "ledger", "list", "--kind", "released", "--json").stdout)
+    done = governance(folder, "evidence", entries[0]["id"], "-o", "pack.zip", "--json")
+    assert done.returncode == 0, done.stderr
+    shutil.unpack_archive(folder / "pack.zip", folder / "pack")
+    for key, code, verdict in (("log_key", 0, "verified"), (None, 3, "self-consistent")):
+        given = [] if key is None else ["--key", json.loads(done.stdout)[key]]
+        checked = run(folder / "pack", "-I", "-S", "verify.py", *given)
+        assert (checked.returncode, checked.stdout.splitlines().count(f"verdict: {verdict}")) == (code, 1)
 
 
 def test_the_callback_takes_what_the_readme_gives() -> None:

@@ -41,7 +41,7 @@ def test_unvalidated_malformed_input_is_denied(engine: RegorusEngine) -> None:
         decision = engine.evaluate_unvalidated(case.stage, json.dumps(case.content))
         assert decision["outcome"] == "deny", case.name
         assert decision["reasons"], case.name
-        assert decision["obligations"] == {}, case.name
+        assert decision["obligations"].keys() <= {"retain_days"}, case.name
         assert case.codes <= {reason["code"] for reason in decision["reasons"]}, case.name
 
 

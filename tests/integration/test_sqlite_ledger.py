@@ -452,6 +452,7 @@ ALTERATIONS = {
     "checkpoint note": ("UPDATE checkpoint SET note = 'x' WHERE size = 100", (), "of size 100 does not verify"),
     "newest note": ("UPDATE checkpoint SET note = 'x' WHERE size = 300", (), "No newest checkpoint that verifies"),
     "checkpoint moved": ("UPDATE checkpoint SET size = 9999 WHERE size = 300", (), "of size 9999 covers more"),
+    "older checkpoint moved": ("UPDATE checkpoint SET size = 9999 WHERE size = 100", (), "of size 9999 covers more"),
     "newest checkpoint removed": ("DELETE FROM checkpoint WHERE size = 300", (), "Entry 299 ({299}) is not covered"),
     "checkpoints removed": ("DELETE FROM checkpoint", (), "No newest checkpoint"),
     "document": ("UPDATE document SET content = x'7b7d'", (), "Document"),

@@ -18,6 +18,7 @@ from PIL import Image
 from governance.canonical import digest
 from governance.errors import HeldError
 from governance.governor import Governor
+from governance.made import PictureFinder
 from governance.parts import Parts
 from governance.review import ReviewDesk
 from governance.review_facts import Act
@@ -81,6 +82,7 @@ class Office:
             vault=line.vault,
             policy=line.policy,
             verifier=Verifier(line.signer, line.log_key, ledger=line.ledger, marks=marks, metadata=line.metadata),
+            finder=PictureFinder(line.ledger, marks),
             works=SqliteWorks(folder / "works.sqlite3", line.ledger, create=True),
             maker=WorkMaker(line.encoder, PixelPrinter()),
             keys=ApiKeyFile(folder / "api-keys.sqlite3"),

@@ -53,16 +53,16 @@ def numbered(number: int) -> GenerationRequest:
     )
 
 
-def opened(home: str) -> Governor:
+def opened(home: str, database_url: str = "") -> Governor:
     """The governor over an existing installation: opening it closes what a vanished process left open."""
-    return open_governor(Settings.load(home=Path(home)))
+    return open_governor(Settings.load(home=Path(home), **({"database_url": database_url} if database_url else {})))
 
 
-def govern_for_ever(home: str, diary: str) -> None:
+def govern_for_ever(home: str, diary: str, database_url: str = "") -> None:
     """Govern one request after the other, noting each answer; begins with the one whose answer was never noted."""
     notes = Diary(Path(diary))
     answered = [int(words[1]) for words in notes.lines() if words[0] == "answered"]
-    governor = opened(home)
+    governor = opened(home, database_url)
     notes.note("working")
     for number in itertools.count(max(answered, default=-1) + 1):
         try:

@@ -27,8 +27,8 @@ ess_cert_id_alg = sha256
 
 
 @contextmanager
-def serving(answer):
-    """An HTTP server on loopback whose POST replies are `answer(body)`: status and content."""
+def serving(answer, tls=None):
+    """An HTTP server on loopback whose POST replies are `answer(body)`: status and content; `tls` is its SSL context."""
 
     class Authority(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
@@ -43,10 +43,13 @@ def serving(answer):
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Authority)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        server.handle_error = lambda *_: None  # a client that does not trust it hangs up
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}/"
     finally:
         server.shutdown()
         server.server_close()

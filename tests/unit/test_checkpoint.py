@@ -14,7 +14,6 @@ from tlog_scales.signing import Vkey
 from tlog_scales.tlog import Checkpoint as OtherCheckpoint
 
 from governance.checkpoint import (
-    MAX_SIGNATURES,
     Checkpoint,
     LogKey,
     LogSigner,
@@ -25,6 +24,7 @@ from governance.checkpoint import (
 from governance.entries import Entry, EntryKind, Receipt
 from governance.errors import ConfigurationError, ProofError
 from governance.merkle import EMPTY_ROOT, Tree, leaf_hash
+from governance.notes import MAX_SIGNATURES
 
 NAME = "log.example.org/test"
 SIGNER = LogSigner(NAME, Ed25519PrivateKey.from_private_bytes(b"s" * 32))  # the same in every test process

@@ -20,12 +20,6 @@ from governance.testing.policy import FakePolicyEngine, admission_facts
 from governance.types import Outcome, Reason, Stage
 from governance_adapters.policy.bundle import Bundle, default_bundle_path
 from governance_adapters.policy.differences import (
-    CORPUS,
-    LEDGER,
-    NO_DECISION,
-    Answer,
-    Question,
-    Side,
     Tally,
     compare,
     corpus_questions,
@@ -36,6 +30,7 @@ from governance_adapters.policy.differences import (
 )
 from governance_adapters.policy.overlay import merge_patch
 from governance_adapters.policy.pointers import place
+from governance_adapters.policy.questions import CORPUS, LEDGER, NO_DECISION, Answer, Question, Side
 
 BUNDLE = Bundle.load(default_bundle_path())
 QUESTION = Question(LEDGER, "an entry", Stage.ADMISSION, admission_facts(), validated=True)

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tamperlog import merkle as tamperlog
+from tamperlog.errors import ProofError as TamperlogProofError
 from tlog_scales.reader import TilesReader
-from tlog_scales.tlog import ConsistencyProof, InclusionProof
+from tlog_scales.tlog import ConsistencyProof, ConsistencyProofInvalid, InclusionProof, InclusionProofInvalid
 
 from governance.errors import ProofError
 from governance.merkle import (
@@ -30,7 +31,11 @@ from governance.merkle import (
 from support.real import require
 
 LEAVES = [leaf_hash(b"leaf %d" % number) for number in range(600)]
-SIZES = range(131)
+SIZES = range(301)
+LARGE = 70_000
+"""A tree of three levels of tiles."""
+EVERY = 40
+"""Up to this size every index and every earlier size is compared; above, the ends and every seventh."""
 
 
 @cache
@@ -66,43 +71,26 @@ def holds(verify, *arguments):
     return True
 
 
-def test_the_published_inclusion_vectors_hold():
+def test_the_published_inclusion_vectors_hold(figure):
     cases = vectors()["inclusion"]
     assert len(cases) == 86
+    figure(f"{len(cases)} published inclusion vectors, {sum(case['wantErr'] for case in cases)} of them to be refused")
     for case in cases:
         proof = [decoded(node) for node in case["proof"] or ()]
         arguments = decoded(case["leafHash"]), case["leafIdx"], case["treeSize"], proof, decoded(case["root"])
         assert holds(verify_inclusion, *arguments) is not case["wantErr"], case["case"]
 
 
-def test_the_published_consistency_vectors_hold():
+def test_the_published_consistency_vectors_hold(figure):
     cases = vectors()["consistency"]
     assert len(cases) == 98
+    figure(
+        f"{len(cases)} published consistency vectors, {sum(case['wantErr'] for case in cases)} of them to be refused"
+    )
     for case in cases:
         proof = [decoded(node) for node in case["proof"] or ()]
         arguments = case["size1"], case["size2"], proof, decoded(case["root1"]), decoded(case["root2"])
         assert holds(verify_consistency, *arguments) is not case["wantErr"], case["case"]
-
-
-def test_roots_and_inclusion_proofs_agree_with_others_for_every_size():
-    for size in SIZES:
-        tree, leaves = tree_of(size), LEAVES[:size]
-        assert tree.root() == tamperlog.merkle_root(leaves)
-        for index in range(0, size, 1 if size < 40 else 7):
-            proof = tree.inclusion_proof(index)
-            assert list(proof) == tamperlog.inclusion_proof(index, leaves)
-            InclusionProof(index, size, list(proof)).check(leaves[index], tree.root())
-            verify_inclusion(leaves[index], index, size, proof, tree.root())
-
-
-def test_consistency_proofs_agree_with_others_for_every_size():
-    for size in SIZES:
-        tree = tree_of(size)
-        for old in range(1, size + 1, 1 if size < 40 else 7):
-            proof = tree.consistency_proof(old)
-            assert list(proof) == tamperlog.consistency_proof(old, LEAVES[:size])
-            ConsistencyProof(old, size, list(proof)).check(tree.root(old), tree.root())
-            verify_consistency(old, size, proof, tree.root(old), tree.root())
 
 
 class TileFiles:
@@ -121,17 +109,85 @@ class TileFiles:
         return tile[: width * 32] if len(tile) >= width * 32 else None
 
 
-def test_another_implementation_reads_the_tiles_of_a_tree_of_three_levels():
-    size = TILE_WIDTH**2 + 300
-    tree = Tree(0, no_tile)
-    leaves = [hashlib.sha256(number.to_bytes(4)).digest() for number in range(size)]
-    tree.extend(leaves)
-    assert {level for level, _ in tree.changed} == {0, 1, 2}
+def of_others(size, leaves, tree):
+    """The same tree as `tlog-scales` reads it from our tiles."""
     reader = TilesReader(TileFiles(dict(tree.changed)))
     reader.set_size(size)
-    assert reader.calculate_root_hash() == tree.root()
-    for index in (0, 255, 256, TILE_WIDTH**2 - 1, TILE_WIDTH**2, size - 1):
-        assert reader.get_inclusion_proof(index, size).node_hashes == list(tree.inclusion_proof(index))
+    assert reader.calculate_root_hash() == tree.root() == tamperlog.merkle_root(leaves)
+    return reader
+
+
+def some(count):
+    """Of `count` numbers from 0: all if there are few, else both ends and every seventh."""
+    return range(count) if count <= EVERY else sorted({0, 1, count - 2, count - 1, *range(0, count, 7)})
+
+
+def same_inclusion(tree, leaves, reader, index):
+    """The one proof that all three make, which all three accept and refuse for another leaf."""
+    size, root = tree.size, tree.root()
+    proof = tree.inclusion_proof(index)
+    assert (
+        list(proof) == tamperlog.inclusion_proof(index, leaves) == reader.get_inclusion_proof(index, size).node_hashes
+    )
+    InclusionProof(index, size, list(proof)).check(leaves[index], root)
+    tamperlog.verify_inclusion(index, size, leaves[index], list(proof), root)
+    verify_inclusion(leaves[index], index, size, proof, root)
+    other = leaf_hash(b"another")
+    assert not holds(verify_inclusion, other, index, size, proof, root)
+    with pytest.raises(TamperlogProofError):
+        tamperlog.verify_inclusion(index, size, other, list(proof), root)
+    with pytest.raises(InclusionProofInvalid):
+        InclusionProof(index, size, list(proof)).check(other, root)
+
+
+def same_consistency(tree, leaves, reader, old):
+    """The one proof that all three make, which all three accept and refuse for another earlier root."""
+    size, root, old_root = tree.size, tree.root(), tree.root(old)
+    proof = tree.consistency_proof(old)
+    assert (
+        list(proof) == tamperlog.consistency_proof(old, leaves) == reader.get_consistency_proof(old, size).node_hashes
+    )
+    ConsistencyProof(old, size, list(proof)).check(old_root, root)
+    tamperlog.verify_consistency(old, old_root, size, root, list(proof))
+    verify_consistency(old, size, proof, old_root, root)
+    other = leaf_hash(b"another")
+    assert not holds(verify_consistency, old, size, proof, other, root)
+    with pytest.raises(TamperlogProofError):
+        tamperlog.verify_consistency(old, other, size, root, list(proof))
+    with pytest.raises(ConsistencyProofInvalid):
+        ConsistencyProof(old, size, list(proof)).check(other, root)
+
+
+def test_two_others_agree_on_roots_and_proofs_of_every_size(figure):
+    inclusions = consistencies = 0
+    for size in SIZES:
+        tree, leaves = tree_of(size), LEAVES[:size]
+        reader = of_others(size, leaves, tree)
+        for index in some(size):
+            same_inclusion(tree, leaves, reader, index)
+            inclusions += 1
+        for old in some(size):
+            same_consistency(tree, leaves, reader, old + 1)
+            consistencies += 1
+    figure(
+        f"tamperlog and tlog-scales agree on {len(SIZES)} trees of 0 to {SIZES[-1]} leaves: "
+        f"{inclusions} inclusion and {consistencies} consistency proofs, each refused for another leaf or root"
+    )
+
+
+def test_two_others_agree_on_a_tree_of_three_levels(figure):
+    tree = Tree(0, no_tile)
+    leaves = [hashlib.sha256(number.to_bytes(4, "big")).digest() for number in range(LARGE)]
+    tree.extend(leaves)
+    # The example of C2SP tlog-tiles, section "Partial Tiles".
+    widths = {level: [len(tree.changed[at]) // 32 for at in tree.changed if at[0] == level] for level in range(3)}
+    assert widths == {0: [256] * 273 + [112], 1: [256, 17], 2: [1]}
+    reader = of_others(LARGE, leaves, tree)
+    indices = (0, 1, 255, 256, 4_095, 65_535, 65_536, 65_537, 69_887, 69_888, LARGE - 1)
+    for index in indices:
+        same_inclusion(tree, leaves, reader, index)
+        same_consistency(tree, leaves, reader, index + 1)
+    figure(f"tamperlog and tlog-scales agree on {LARGE} leaves: {len(indices)} inclusion and consistency proofs each")
 
 
 @settings(deadline=None)
@@ -181,6 +237,29 @@ def test_the_frontier_knows_every_root(size):
     for leaf in LEAVES[:size]:
         frontier.append(leaf)
     assert (frontier.size, frontier.root()) == (size, tree_of(size).root())
+
+
+@given(st.integers(0, 600))
+def test_the_frontier_takes_whole_tiles_at_once(size):
+    frontier = Frontier()
+    whole = size - size % 256
+    for at in range(0, whole, 256):
+        tile = Tree(0, no_tile)
+        tile.extend(LEAVES[at : at + 256])
+        assert frontier.append_tile(LEAVES[at : at + 256]) == tile.root()
+    for leaf in LEAVES[whole:size]:
+        frontier.append(leaf)
+    assert (frontier.size, frontier.root()) == (size, tree_of(size).root())
+
+
+@pytest.mark.parametrize(("before", "leaves"), [(0, 255), (0, 257), (0, 0), (1, 256), (255, 256)])
+def test_what_is_no_whole_tile_is_refused_as_one(before, leaves):
+    frontier = Frontier()
+    for leaf in LEAVES[:before]:
+        frontier.append(leaf)
+    with pytest.raises(ProofError):
+        frontier.append_tile(LEAVES[:leaves])
+    assert frontier.size == before
 
 
 def test_hashes_are_those_of_the_standard():

@@ -15,22 +15,27 @@ from governance.agreement import disagreement
 from governance.bodies import Judged, Subject, decision_of
 from governance.candidate import DETAILS_OMITTED
 from governance.canonical import canonical_bytes, canonical_digest, commitment, digest
-from governance.checkpoint import LogKey, verify_receipt
-from governance.entries import Entry, EntryKind, Receipt, Spending
+from governance.checkpoint import Checkpoint, LogKey, verify_receipt
+from governance.entries import Entry, EntryKind, ErasedPart, LegalHoldScope, Receipt, Spending
+from governance.erasure import Basis, ErasureOrder, erased_record
 from governance.errors import DetectorError, GenerationError, GovernanceError, ReviewError, StorageError
 from governance.facts import InspectedInput, call_facts, facts_digest, request_facts
+from governance.forgetting import Eraser
 from governance.governor import Governor
 from governance.in_force import RecordedPolicy
+from governance.legal_holds import lifted_record, placed_record
 from governance.manifest import Provenance
-from governance.merkle import leaf_hash
+from governance.merkle import EMPTY_ROOT, leaf_hash
 from governance.obligations import Obligations
 from governance.ports import ManifestReport, ManifestState
 from governance.recovery import recover
+from governance.restoration import restored_record
 from governance.review_facts import Act
 from governance.testing import (
     EXAMPLE_MODEL,
     FailingAt,
     FakeDetector,
+    FakeErasureLog,
     FakeLedger,
     FakePipeline,
     FakePolicyEngine,
@@ -57,7 +62,7 @@ from governance_adapters.storage.api_keys import ApiKeyFile
 from governance_adapters.storage.tables import METADATA
 from governance_adapters.web.keys import create_key
 from support.markdown import ROOT, blocks, headings, inline_code, names, section, table
-from support.reviewing import ANN, BOB, CODES, ReviewPolicy, held, request
+from support.reviewing import ANN, BOB, CODES, REQUESTER, ReviewPolicy, held, request
 
 RECORDS = (ROOT / "docs" / "records.md").read_text()
 LINE = "".join((ROOT / "governance" / f"{name}.py").read_text() for name in ("governor", "releasing", "resumption"))
@@ -75,7 +80,15 @@ HELD_KINDS = {
     EntryKind.REJECTED,
     EntryKind.EXPIRED,
 }
-NO_ATTEMPT = HELD_KINDS | {EntryKind.POLICY, EntryKind.WORK, EntryKind.ACCESS}
+NO_ATTEMPT = (
+    HELD_KINDS
+    | {EntryKind.POLICY, EntryKind.WORK, EntryKind.ACCESS, EntryKind.RESTORED}
+    | {
+        EntryKind.ERASED,
+        EntryKind.LEGAL_HOLD,
+        EntryKind.LEGAL_HOLD_LIFTED,
+    }
+)
 BY_NOW = Reason("test.by_now", "Not any more.", "")
 FEWER_BY_NOW = ("brand.fewer_by_now",)
 
@@ -188,6 +201,34 @@ def registered():
     return [entry for _, entry in ledger.entries()]
 
 
+def came_back():
+    """The entries of a log that was restored, known to have lost something and not."""
+    ledger = FakeLedger()
+    backup = Checkpoint("log.example.org/test", 7, EMPTY_ROOT)
+    ledger.append(restored_record(backup, None))
+    ledger.append(restored_record(backup, 9, example_request().principal, "case 12"))
+    return [entry for _, entry in ledger.entries()]
+
+
+def forgotten():
+    """The entries of erasures on every basis, of the hold of item 1 that ends with one, and of legal holds."""
+    line = held(asked=request(images=2, seeds=(1, 2)))
+    ledger, parts = line.parts.ledger, line.parts
+    first, _ = ledger.holds()
+    line.desk.lease(ANN, first.id)
+    rejected = line.desk.reject(ANN, first.id, CODES, "no").entry
+    scopes = (LegalHoldScope.GENERATION, "g"), (LegalHoldScope.PRINCIPAL, BOB.id), (LegalHoldScope.EVERYTHING, "")
+    for kind, scope in scopes:
+        placed = placed_record(kind, scope, ANN, "case 12")
+        ledger.append(placed)
+        ledger.append(lifted_record(placed.legal_hold, ANN, "case 12"))
+    eraser = Eraser(ledger, parts.vault, parts.quarantine, FakeErasureLog(), parts.log_key)
+    report = eraser.person(REQUESTER.id, ErasureOrder(Basis.REQUEST, ANN, "case 12"))
+    for order in (ErasureOrder(Basis.RETENTION), ErasureOrder(Basis.REPLAY, ANN, original=report.entries[0])):
+        ledger.append(erased_record("act", [ErasedPart(rejected.id, "/reviewer/id")], order))
+    return [entry for _, entry in ledger.entries()]
+
+
 @pytest.fixture(scope="module")
 def written():
     """Bodies of every kind, from every way of getting there."""
@@ -207,6 +248,8 @@ def written():
         in_force(),
         *reviewed(),
         registered(),
+        came_back(),
+        forgotten(),
     ]
     for entry in (entry for run in runs for entry in run):
         found[entry.kind].append(entry.body)
@@ -242,6 +285,9 @@ def test_a_member_of_some_bodies_is_said_to_be_only_theirs(kind, written):
         ),
         "only where policy held it and people let it go": lambda body: body["decision"]["outcome"] == "review",
         "only where more approvals were obliged when it was held": lambda body: body["codes"] == list(FEWER_BY_NOW),
+        "only where somebody in particular does it": lambda body: "/principal/id" in body["fields"],
+        "only in a replay": lambda body: body["basis"] == "replay",
+        "only where what people would need to know was erased": lambda body: body["item"] == 1,
         "only where people had let it go": lambda body: (
             body.get("step") == "restore"
             or body.get("decision", {}).get("reasons") == [{"code": BY_NOW.code, "path": ""}]
@@ -291,7 +337,7 @@ def test_every_object_in_a_body_is_described(written):
         for name, value in body.items()
         if isinstance(value, (dict, list, tuple))
     }
-    assert nested == {*PARTS, "fields", "honoured", "metadata", "codes", "principal", "images", "roles", "scopes"}
+    assert nested == {*PARTS, "fields", "honoured", "metadata", "codes", "principal", "images", "roles", "scopes"} | {"parts", "scope"}
 
 
 def test_every_personal_field_is_documented(written):

@@ -12,10 +12,10 @@ from governance.canonical import Json
 from governance.review_facts import Act
 from governance.types import utc_now
 from governance_adapters.commands.output import JsonFlag, err, out, print_json, print_table, printable
-from governance_adapters.installation import existing_keys, existing_ledger
+from governance_adapters.installation import ledger_for_appending
 from governance_adapters.settings import Settings
 from governance_adapters.storage.api_keys import ApiKey, ApiKeyFile
-from governance_adapters.storage.ledger import SqliteLedger
+from governance_adapters.storage.ledger import SqlLedger
 from governance_adapters.web.keys import create_key, revoke_key
 
 app = typer.Typer(no_args_is_help=True, help="The keys of the review API.")
@@ -78,9 +78,9 @@ def revoke(
 
 
 @contextmanager
-def _opened() -> Iterator[tuple[ApiKeyFile, SqliteLedger]]:
+def _opened() -> Iterator[tuple[ApiKeyFile, SqlLedger]]:
     settings = Settings.load()
-    with SqliteLedger.open(existing_ledger(settings), existing_keys(settings).log(), create=False) as ledger:
+    with ledger_for_appending(settings) as ledger:
         yield ApiKeyFile(settings.api_keys_path), ledger
 
 

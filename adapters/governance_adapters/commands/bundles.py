@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -15,16 +10,13 @@ import typer
 from rich.text import Text
 
 from governance.canonical import Json
-from governance.errors import ConfigurationError
 from governance_adapters.commands.bundle_choice import chosen_bundle
+from governance_adapters.commands.compared import details, entry_time
 from governance_adapters.commands.output import JsonFlag, err, out, print_fields, print_json, print_table
 from governance_adapters.policy.bundle import Bundle
 from governance_adapters.policy.differences import (
-    LEDGER,
-    Answer,
     Change,
     KeyChanges,
-    Side,
     Tally,
     compare,
     corpus_questions,
@@ -35,6 +27,7 @@ from governance_adapters.policy.differences import (
 )
 from governance_adapters.policy.overlay import overlay as write_overlay
 from governance_adapters.policy.overlay import read_patch
+from governance_adapters.policy.questions import LEDGER, Side
 from governance_adapters.policy.regorus import RegorusEngine
 from governance_adapters.policy.signed import build_archive
 from governance_adapters.settings import Settings
@@ -65,7 +58,7 @@ def diff(
     with err.status("asking both bundles"):
         changes = _corpus_changes(before, after, tally)
         if not no_ledger:
-            changes = [*_ledger_changes(before, after, tally, _time(since)), *changes]
+            changes = [*_ledger_changes(before, after, tally, entry_time(since)), *changes]
     data, rules = data_changes(before, after), rule_changes(before, after)
     if as_json:
         print_json(
@@ -148,18 +141,6 @@ def _compiled(bundle: Bundle) -> None:
         pass
 
 
-def _time(text: str | None) -> str:
-    """An RFC 3339 time as entries have it: in UTC, to the millisecond; UTC also where no offset is given."""
-    if text is None:
-        return ""
-    try:
-        given = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigurationError(f"{text!r} is no time.", remedy="Write 2026-11-01T00:00:00Z.") from error
-    utc = given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
-    return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _change_json(change: Change) -> dict[str, Json]:
     return {
         "source": change.source,
@@ -185,24 +166,8 @@ def _print_change(change: Change) -> None:
     line = Text(f"{change.source} {change.name}{stage}: ", style="bold")
     same = old.outcome == new.outcome
     out.print(line.append(old.outcome if same else f"{old.outcome} -> {new.outcome}", style="" if same else "yellow"))
-    for detail in _details(old, new):
+    for detail in details(old, new, ("old", "new")):
         out.print(Text(f"  {detail}"))
-
-
-def _details(old: Answer, new: Answer) -> Iterator[str]:
-    """What differs apart from the outcome: codes that came and went, obligations, why there is no decision."""
-    before, after = Counter(old.codes), Counter(new.codes)
-    yield from chain((f"- {code}" for code in before - after), (f"+ {code}" for code in after - before))
-    for name in sorted({*old.obligations, *new.obligations}):
-        first, second = (
-            json.dumps(answer.obligations[name], sort_keys=True) if name in answer.obligations else "nothing"
-            for answer in (old, new)
-        )
-        if first != second:
-            yield f"obliges {name}: {first} -> {second}"
-    for which, answer in (("old", old), ("new", new)):
-        if answer.problem:
-            yield f"{which}: {answer.problem}"
 
 
 def _print_tally(tally: Tally) -> None:

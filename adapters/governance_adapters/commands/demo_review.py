@@ -21,7 +21,7 @@ from governance.types import Assurance, Principal
 from governance.works import Work, WorkAction
 from governance_adapters.settings import Settings
 from governance_adapters.storage.api_keys import ApiKeyFile
-from governance_adapters.storage.ledger import SqliteLedger
+from governance_adapters.storage.ledger import SqlLedger
 from governance_adapters.web.keys import create_key
 from governance_adapters.web.opening import open_api
 from governance_adapters.web.serving import running
@@ -93,7 +93,7 @@ def decide_on_copies(settings: Settings, governor: Governor, ask: Any, released:
         GovernanceError: something went otherwise than it must.
     """
     ledger = governor.parts.ledger
-    assert isinstance(ledger, SqliteLedger)  # the demo's installation
+    assert isinstance(ledger, SqlLedger)  # the demo's installation
     new = open_work_maker(settings).make(
         [(released.name, released.read_bytes())],
         title="The seven of the spring campaign",

@@ -14,7 +14,8 @@ import typer
 from rich.text import Text
 
 from governance.canonical import Digest
-from governance.errors import GovernanceError, LedgerError, PolicyError, WorkError
+from governance import vault_accounts
+from governance.errors import GovernanceError, LedgerError, PolicyError, StorageError, WorkError
 from governance.in_force import last_recorded, revision_of
 from governance.inspection import inspect
 from governance.types import Stage
@@ -207,8 +208,16 @@ def _works(settings: Settings) -> str:
 def _vault(settings: Settings) -> str:
     _require_home(settings)
     vault = FsspecVault(settings.vault_url)
-    staged = len(vault.staged())
-    return f"{settings.vault_url} is readable" + (f"; {staged} files staged and not released" if staged else "")
+    with open_ledger(settings) as ledger:
+        problems = list(vault_accounts.disagreements(ledger, vault))
+    if problems:
+        raise StorageError(
+            f"Vault and ledger disagree about {len(problems)} files: {problems[0]}",
+            remedy="Restore what is missing from a backup; find out who put there what no entry released.",
+        )
+    files, staged = len(vault.contents()), len(vault.staged())
+    said = f"{settings.vault_url} has {files} files, each released by an entry, and each released file"
+    return said + (f"; {staged} files staged and not released" if staged else "")
 
 
 def _model(settings: Settings) -> str:

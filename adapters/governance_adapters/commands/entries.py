@@ -34,6 +34,14 @@ def entry_json(index: int, entry: Entry) -> dict[str, Json]:
     }
 
 
+def codes_of(entry: Entry) -> str:
+    """Why it came to that, in short: the reason codes of its decision, or the step that failed."""
+    decision = decision_of(entry, ())
+    if decision and decision.reasons:
+        return ", ".join(reason.code for reason in decision.reasons)
+    return f"{entry.body['step']}: {entry.body['error']}" if entry.kind is EntryKind.FAILED else ""
+
+
 def personal_json(ledger: Ledger, entry: Entry) -> dict[str, Json]:
     """The personal fields of an entry by name; None where one was erased."""
     committed: Any = entry.body.get("fields", {})
@@ -67,8 +75,10 @@ def print_entry(ledger: Ledger, index: int, entry: Entry, shown: dict[str, str])
     out.print(Text(f"{index} {entry.kind.value} {entry.time}", style="bold"))
     _section("", {"entry": entry.id, "subject" if entry.kind is EntryKind.POLICY else "generation": entry.subject})
     personal = personal_json(ledger, entry)
-    words = {name: _in_words(value) for name, value in personal.items() if name != MESSAGES_FIELD}
+    gone = ledger.erasures(entry.id)
+    words = {name: _in_words(value, gone.get(name)) for name, value in personal.items() if name != MESSAGES_FIELD}
     _section("personal", words)
+    _section("erased", {name: f"by entry {by}" for name, by in gone.items() if name not in words})
     decision = decision_of(entry, ledger.fields(entry.id))
     if decision is not None:
         said = {f"{reason.code} {reason.path}".rstrip(): reason.message for reason in decision.reasons}
@@ -123,9 +133,9 @@ def _section(title: str, lines: Mapping[str, str]) -> None:
         out.print(Text(f"    {name:<{width}}  {printable(value)}".rstrip()))
 
 
-def _in_words(value: Json) -> str:
+def _in_words(value: Json, erased_by: str | None) -> str:
     if value is None:
-        return "(erased)"
+        return "(missing)" if erased_by is None else f"(erased by entry {erased_by})"
     if isinstance(value, Mapping) and "text" in value:
         return f"{value['text']} ({value['parameter']})"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -143,5 +143,6 @@ def _admission_facts(
     request = bind(pipe, kind.__call__, (), arguments).request(new_id(), principal, purpose, kind.__name__, markets)
     time = utc_now()
     # Without an installation's ledger nothing was spent.
-    spent = open_ledger(settings).usage(principal.id, day_of(time)) if settings.ledger_path.exists() else Usage()
+    there = settings.database_url is not None or settings.ledger_path.exists()
+    spent = open_ledger(settings).usage(principal.id, day_of(time)) if there else Usage()
     return admission_input(request_facts(request, describe(pipe), ()), time=time, attempt=1, usage=spent)

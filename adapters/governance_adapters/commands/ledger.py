@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from governance.bodies import decision_of
 from governance.canonical import Json
 from governance.checkpoint import parse_checkpoint, verify_receipt
+from governance.cosignature import WitnessKey
 from governance.entries import Entry, EntryKind
-from governance.errors import LedgerError
-from governance_adapters.commands.entries import documents_json, entry_json, personal_json, print_entry
+from governance.errors import ConfigurationError, LedgerError
+from governance.ports import Ledger
+from governance_adapters.commands import backups, erasure, publication
+from governance_adapters.commands import search as searching
+from governance_adapters.commands import witness as witnessing
+from governance_adapters.commands.entries import codes_of, documents_json, entry_json, personal_json, print_entry
 from governance_adapters.commands.output import JsonFlag, out, print_fields, print_json, print_table, printable
+from governance_adapters.commands.since import Since, check_since
+from governance_adapters.commands.witness import parse_key
 from governance_adapters.marking.keys import KeyFolder
 from governance_adapters.settings import Settings
-from governance_adapters.storage.ledger import SqliteLedger
+from governance_adapters.storage.ledger import SqlLedger
 from governance_adapters.wiring import as_principal, open_ledger
 
 app = typer.Typer(no_args_is_help=True, help="The provenance ledger.")
+app.command()(backups.backup)
+app.command("restore")(backups.restore_backup)
+app.command()(searching.search)
+app.command()(searching.find)
+app.command()(searching.rollups)
+app.command()(searching.reindex)
+app.command()(erasure.erase)
+app.command()(erasure.retain)
+app.add_typer(erasure.legal_holds, name="legal-hold")
 
 
 @app.command("list")
@@ -36,7 +52,7 @@ def list_entries(
     if as_json:
         print_json([entry_json(index, entry) for index, entry in page])
         return
-    rows = [(str(i), e.time, e.kind.value, e.subject, e.id, _codes(e)) for i, e in page]
+    rows = [(str(i), e.time, e.kind.value, e.subject, e.id, codes_of(e)) for i, e in page]
     print_table(f"{len(page)} entries", ("index", "time", "kind", "generation", "entry", "why"), rows)
 
 
@@ -56,6 +72,7 @@ def show(
                 {
                     **entry_json(index, item),
                     "personal": personal_json(ledger, item),
+                    "erased": dict(ledger.erasures(item.id)),
                     "documents": documents_json(ledger, item),
                 }
                 for index, item in found
@@ -68,16 +85,34 @@ def show(
 
 
 @app.command()
-def verify(as_json: JsonFlag = False) -> None:
-    """Recompute the whole ledger from its leaves: hashes, tree, checkpoints, commitments, look-up columns."""
-    ledger = open_ledger(Settings.load())
+def verify(
+    since: Annotated[
+        Path | None,
+        typer.Option(help="First check that it extends what was kept here: a checkpoint, published lines, a receipt."),
+    ] = None,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option(help="Key (text or file) of a witness that must have cosigned that checkpoint; may be repeated."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Recompute the whole ledger from its leaves: hashes, tree, checkpoints, commitments, look-up columns.
+
+    Exit code 5: it does not extend the checkpoint that --since names, so it was rolled back or rewritten.
+    """
+    settings = Settings.load()
+    ledger = open_ledger(settings)
+    kept = _since(since, witness or [], ledger, settings)
     with out.status("recomputing the ledger"):
         problems = list(ledger.verify())
     checkpoint = parse_checkpoint(ledger.checkpoint())
     summary: dict[str, Json] = {"origin": checkpoint.origin, "entries": checkpoint.size, "root": checkpoint.root.hex()}
     if as_json:
-        print_json({**summary, "problems": problems, "sound": not problems})
+        outside = {} if kept is None else {"since": kept.as_json()}
+        print_json({**summary, **outside, "problems": problems, "sound": not problems})
     else:
+        for line in () if kept is None else kept.lines():
+            out.print(f"  {line}", markup=False)
         for problem in problems:
             out.print(f"  {problem}", markup=False, style="red")
         state = f"{len(problems)} problems" if problems else "verified"
@@ -114,15 +149,21 @@ def usage(
         print_fields({"principal": printable(whose), "day": when, **{name: str(sum_) for name, sum_ in spent.items()}})
 
 
-def _indexed(ledger: SqliteLedger, entry_id: str) -> tuple[int, Entry]:
+app.command("checkpoint")(publication.checkpoint)
+app.command("witness")(witnessing.witness)
+
+
+def _since(path: Path | None, witnesses: list[str], ledger: Ledger, settings: Settings) -> Since | None:
+    if path is None:
+        if witnesses:
+            raise ConfigurationError("There is no checkpoint that they cosigned.", remedy="Give --since FILE too.")
+        return None
+    keys = tuple(parse_key(text, WitnessKey) for text in witnesses)
+    return check_since(path, ledger, KeyFolder(settings.keys_path).log_public(), keys, settings)
+
+
+def _indexed(ledger: SqlLedger, entry_id: str) -> tuple[int, Entry]:
     receipt = ledger.receipt(entry_id)
     if receipt.entry.id != entry_id:
         raise LedgerError(f"There is no entry {entry_id}.", remedy="List them with `governance ledger list`.")
     return receipt.index, receipt.entry
-
-
-def _codes(entry: Entry) -> str:
-    decision = decision_of(entry, ())
-    if decision and decision.reasons:
-        return ", ".join(reason.code for reason in decision.reasons)
-    return f"{entry.body['step']}: {entry.body['error']}" if entry.kind is EntryKind.FAILED else ""

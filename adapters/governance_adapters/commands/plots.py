@@ -8,6 +8,8 @@ from xml.sax.saxutils import escape
 from governance_adapters.commands.calibration import TOP, LabelScores
 
 COLUMNS = 50
+BAR = 30
+"""How many characters the longest bar has."""
 _SHADES = " .:-=+*#%@"
 _WIDTH, _HEIGHT, _LEFT, _ABOVE, _BELOW = 640, 150, 60, 34, 30
 _LINES = {"good": "#1f6fb2", "bad": "#b2381f"}
@@ -21,6 +23,11 @@ def shades(scores: Sequence[int], columns: int = COLUMNS) -> str:
     most = max(counts, default=0) or 1
     darkest = len(_SHADES) - 1
     return "".join(_SHADES[-(-count * darkest // most)] for count in counts)
+
+
+def bar(count: int, most: int, columns: int = BAR) -> str:
+    """A bar as long as `count` is of `most`; what there is any of is never left blank."""
+    return "#" * -(-count * columns // most) if most else ""
 
 
 def ruler(marks: Mapping[str, int], columns: int = COLUMNS) -> str:

@@ -15,6 +15,7 @@ from governance_adapters.commands.bundles import build, diff, overlay
 from governance_adapters.commands.explain import explain
 from governance_adapters.commands.output import JsonFlag, err, print_fields, print_json
 from governance_adapters.commands.reasons import reasons
+from governance_adapters.commands.replay import run_replay
 from governance_adapters.policy.bundle import Bundle, allow_model
 from governance_adapters.settings import Settings
 
@@ -24,6 +25,7 @@ app.command("test")(run_tests)
 app.command()(reasons)
 app.command()(explain)
 app.command()(diff)
+app.command("replay")(run_replay)
 app.command()(overlay)
 app.command()(build)
 

@@ -25,6 +25,7 @@ from governance_adapters.commands.output import (
     print_profile,
     print_verification,
 )
+from governance_adapters.ledgers import ledger_name
 from governance_adapters.marking.keys import KeyFolder
 from governance_adapters.settings import TOML_FILE, Settings
 from governance_adapters.wiring import open_verifier, outside_verifier, trust_root_path
@@ -32,7 +33,7 @@ from governance_adapters.wiring import open_verifier, outside_verifier, trust_ro
 CANNOT_CHECK = 2
 MAX_FILE_BYTES = 256 * 1024 * 1024
 
-AUTHORITIES: Final = frozenset({"home", "ledger", "keys", "trust_root", "tsa_root"})
+AUTHORITIES: Final = frozenset({"home", "ledger", "database_url", "keys", "trust_root", "tsa_root"})
 """The settings that decide whom `verify` believes."""
 FROM_FOLDER: Final = f"{TOML_FILE} in this folder"
 
@@ -42,7 +43,7 @@ class Authority:
     """On whose word a file was judged: whoever chose these, chose the answers. `from_folder` are settings' names."""
 
     home: Path | None
-    ledger: Path | None
+    ledger: str | None
     log_key: LogKey
     root: Path
     root_digest: Digest
@@ -53,7 +54,7 @@ class Authority:
         """For programs."""
         return {
             "home": None if self.home is None else str(self.home),
-            "ledger": None if self.ledger is None else str(self.ledger),
+            "ledger": self.ledger,
             "log_key": {"name": self.log_key.name, "id": self.log_key.id.hex()},
             "c2pa_root": {"file": str(self.root), "sha256": self.root_digest},
             "settings": self.settings,
@@ -155,7 +156,7 @@ def _of_installation(settings: Settings) -> tuple[Verifier, Authority]:
     chosen = tuple(sorted(AUTHORITIES & Settings.from_folder()))
     authority = Authority(
         settings.home,
-        settings.ledger_path,
+        ledger_name(settings),
         KeyFolder(settings.keys_path).log_public(),
         root,
         digest(read_file(root)),

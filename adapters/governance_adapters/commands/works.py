@@ -28,9 +28,8 @@ from governance_adapters.commands.output import (
     print_table,
     printable,
 )
-from governance_adapters.installation import existing_keys, existing_ledger
+from governance_adapters.installation import ledger_for_appending
 from governance_adapters.settings import Settings
-from governance_adapters.storage.ledger import SqliteLedger
 from governance_adapters.storage.works import SqliteWorks
 from governance_adapters.wiring import as_principal, open_work_maker, open_works, open_works_reader
 
@@ -206,8 +205,7 @@ def _add_each(register: SqliteWorks, made: _Maker, files: Sequence[Path], by: Pr
 @contextmanager
 def _register(settings: Settings) -> Iterator[SqliteWorks]:
     """The register, open for changes, with the ledger that they are written to."""
-    signer = existing_keys(settings).log()
-    with SqliteLedger.open(existing_ledger(settings), signer, create=False) as ledger:
+    with ledger_for_appending(settings) as ledger:
         yield open_works(settings, ledger)
 
 

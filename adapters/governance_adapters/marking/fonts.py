@@ -81,6 +81,11 @@ class Fonts:
             yield from _installed(package, pattern)
 
 
+def installed_fonts() -> tuple[Path, ...]:
+    """The font files of the extra `labels` that are installed, the one of most alphabets first."""
+    return tuple(Path(path) for source in (LATIN, *EAST_ASIAN.values()) for path in _installed(*source))
+
+
 def load(path: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """The font at `path` in `size` px; empty: Pillow's own."""
     return _load(path, size) if path else ImageFont.load_default(size)

@@ -6,80 +6,17 @@ The questions are the policy inputs that a ledger recorded, with personal fields
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
-from governance.bodies import decision_of
 from governance.canonical import Json, canonical_bytes
-from governance.disclosure import recorded_input
-from governance.errors import PolicyError
-from governance.ports import Ledger, PolicyEngine
-from governance.types import Decision, Stage
-from governance_adapters.policy.answers import decision_from
+from governance.ports import Ledger
+from governance.types import Stage
 from governance_adapters.policy.bundle import Bundle
 from governance_adapters.policy.pointers import pointer
-
-LEDGER = "ledger"
-CORPUS = "corpus"
-NO_DECISION = "error"
-"""What stands for an outcome where a bundle gives no usable decision."""
-_PAGE = 500
-
-
-class Evaluator(PolicyEngine, Protocol):
-    """An engine that also answers what no schema has looked at."""
-
-    def evaluate_unvalidated(self, stage: Stage, content: str) -> Any:
-        """The raw answer to any JSON text; None where it is undefined."""
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One of the two bundles, and an engine that evaluates it."""
-
-    bundle: Bundle
-    engine: Evaluator
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A policy input and where it comes from: `source` and the entry's id or the name of the case.
-
-    `validated`: it is put as the line would put it, after the bundle's schema; otherwise to the bare rules.
-    """
-
-    source: str
-    name: str
-    stage: Stage
-    content: Json
-    validated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What of a decision is compared: the outcome, the codes of its reasons in order, its obligations.
-
-    Where there is no usable decision, `problem` says why; it is not compared.
-    """
-
-    outcome: str
-    codes: tuple[str, ...] = ()
-    obligations: Mapping[str, Json] = field(default_factory=dict)
-    problem: str = ""
-
-    def as_json(self) -> dict[str, Json]:
-        """The answer for programs."""
-        return {**self._compared(), "problem": self.problem}
-
-    def same_as(self, other: Answer) -> bool:
-        """Whether both say the same, to the last byte: 1 is not true."""
-        return canonical_bytes(self._compared()) == canonical_bytes(other._compared())
-
-    def _compared(self) -> dict[str, Json]:
-        return {"outcome": self.outcome, "codes": list(self.codes), "obligations": dict(self.obligations)}
+from governance_adapters.policy.questions import CORPUS, NO_DECISION, Answer, Question, Side, put
+from governance_adapters.policy.recorded import Lost, recorded_decisions
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +68,7 @@ def compare(questions: Iterable[Question], old: Side, new: Side, tally: Tally) -
     """Put every question to both, count in `tally`, and give back what changed."""
     for question in questions:
         stage = question.stage.value
-        answers = [_answer(side, question) for side in (old, new)]
+        answers = [put(side, question) for side in (old, new)]
         tally.asked[stage] += 1
         if all(answer.outcome == NO_DECISION for answer in answers):
             tally.refused[stage] += 1
@@ -148,18 +85,11 @@ def recorded_questions(ledger: Ledger, tally: Tally, *, since: str = "") -> Iter
         ProofError: a document or a field was altered.
         LedgerError: the ledger cannot be read.
     """
-    after = -1
-    while page := ledger.entries(after=after, limit=_PAGE):
-        after = page[-1][0]
-        for _, entry in page:
-            decision = decision_of(entry, ()) if entry.time >= since else None
-            if decision is None:
-                continue
-            restored = recorded_input(ledger, entry)
-            if restored is None or restored.erased:
-                tally.not_evaluable[decision.stage.value] += 1
-            else:
-                yield Question(LEDGER, entry.id, decision.stage, restored.value, validated=True)
+    for recorded in recorded_decisions(ledger, since=since):
+        if isinstance(recorded.question, Lost):
+            tally.not_evaluable[recorded.decision.stage.value] += 1
+        else:
+            yield recorded.question
 
 
 def corpus_questions() -> Iterator[Question]:
@@ -192,22 +122,6 @@ def rule_changes(old: Bundle, new: Bundle) -> KeyChanges:
         tuple(sorted(before.keys() - after.keys())),
         tuple(sorted(name for name in before.keys() & after.keys() if before[name] != after[name])),
     )
-
-
-def _answer(side: Side, question: Question) -> Answer:
-    stage, content = question.stage, question.content
-    try:
-        if question.validated and isinstance(content, Mapping):
-            return _comparable(side.engine.decide(stage, content))
-        raw = side.engine.evaluate_unvalidated(stage, json.dumps(content))
-        return _comparable(decision_from(side.bundle, stage, raw))
-    except PolicyError as error:
-        return Answer(NO_DECISION, problem=str(error))
-
-
-def _comparable(decision: Decision) -> Answer:
-    codes = tuple(sorted(reason.code for reason in decision.reasons))
-    return Answer(decision.outcome.value, codes, decision.obligations)
 
 
 def _compare_data(old: Json, new: Json, steps: tuple[str, ...], found: Mapping[str, list[str]]) -> None:

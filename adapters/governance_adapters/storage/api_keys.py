@@ -140,6 +140,21 @@ class ApiKeyFile:
         with self._told(), self._connection() as connection:
             connection.execute("UPDATE api_key SET revocation = ? WHERE id = ?", (entry_id, key_id))
 
+    def forget(self, principal: str, now: str) -> None:
+        """Remove this person's keys that are revoked or expired at `now`; what was deleted is overwritten.
+
+        Raises:
+            StorageError: they cannot be written.
+        """
+        with self._told():
+            connection = self._connection()
+            with connection:
+                connection.execute("PRAGMA secure_delete=ON")
+                connection.execute(
+                    "DELETE FROM api_key WHERE principal = ? AND (revoked != '' OR expires <= ?)", (principal, now)
+                )
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
     def list(self) -> Sequence[ApiKey]:
         """All keys, in the order in which they were made.
 

@@ -15,6 +15,7 @@ from governance.entries import Entry, EntryKind, HoldState
 from governance.errors import ProofError
 from governance.holds import HOLD_KINDS, approvals_named, hold_named, holding_entry_named, review_named, state_after
 from governance.merkle import leaf_hash
+from governance.types import Stage
 from governance_adapters.storage.tables import ENTRY, HOLD
 
 _PAGE = 64
@@ -119,6 +120,8 @@ def _problems(row: Row[Any], entries: Sequence[Entry]) -> Iterator[str]:
         "queue": _queue(entries),
         "changed_by": last.id,
         "item": held[-1].body.get("item") if held else None,
+        "stage": _stage(held[-1]) if held else None,
+        "opened": held[-1].time if held else None,
         "due": _opened_with(held, "due"),
         "expires": _opened_with(held, "expires"),
     }
@@ -128,6 +131,11 @@ def _problems(row: Row[Any], entries: Sequence[Entry]) -> Iterator[str]:
             yield f"Hold {row.id}: the column {column} says {found!r}, its entries {value!r}."
     if any(holding_entry_named(entry) not in {each.id for each in held} for entry, _ in changes):
         yield f"Hold {row.id}: an entry names another entry than the one that holds it."
+
+
+def _stage(held: Entry) -> str:
+    """The stage at which a `held` entry holds: before anything was generated there is no item."""
+    return (Stage.ADMISSION if held.body.get("item") is None else Stage.RELEASE).value
 
 
 def _queue(entries: Sequence[Entry]) -> Any:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, select
 
 from governance.checkpoint import Checkpoint, LogKey, parse_checkpoint, verify_checkpoint
 from governance.errors import LedgerError
-from governance.merkle import TILE_HEIGHT, TILE_WIDTH, Frontier, node_hash
+from governance.merkle import TILE_HEIGHT, TILE_WIDTH, Frontier, root_of
 from governance_adapters.storage.tables import CHECKPOINT, TILE
 
 
@@ -26,12 +26,15 @@ class TreeAudit:
         self._checkpoint = next(self._checkpoints, None)
 
     def newest_size(self) -> int | None:
-        """How many entries the newest checkpoint covers; None if there is none, or it does not verify."""
-        note = self._connection.execute(select(CHECKPOINT.c.note).order_by(CHECKPOINT.c.size.desc()).limit(1)).scalar()
+        """How many entries the newest checkpoint covers; None if there is none, it does not verify, or its row says
+        another size: then an older one may have been put in its place.
+        """
+        row = self._connection.execute(select(CHECKPOINT).order_by(CHECKPOINT.c.size.desc()).limit(1)).first()
         try:
-            return None if note is None else self._read(note).size
+            size = None if row is None else self._read(row.note).size
         except LedgerError:
             return None
+        return size if row is not None and size == row.size else None
 
     def _read(self, note: str) -> Checkpoint:
         return verify_checkpoint(note, self._key) if self._key else parse_checkpoint(note)
@@ -40,10 +43,19 @@ class TreeAudit:
         """Check the checkpoint of the empty tree."""
         yield from self._due_checkpoints()
 
-    def push(self, node: bytes) -> Iterator[str]:
-        """Add one leaf hash; checks the tiles that it completes and the checkpoints of the size it leads to."""
-        self._frontier.append(node)
-        self._grow(0, node)
+    def push(self, nodes: Sequence[bytes]) -> Iterator[str]:
+        """Add the leaf hashes of one tile, from its first; checks the tiles that are complete then, and the checkpoints
+        of every size on the way.
+        """
+        end = self._frontier.size + len(nodes)
+        if len(nodes) == TILE_WIDTH and (self._checkpoint is None or self._checkpoint.size >= end):
+            self._grow(1, self._frontier.append_tile(nodes))
+        else:
+            for node in nodes:
+                self._frontier.append(node)
+                yield from self._due_checkpoints()
+            if len(nodes) == TILE_WIDTH:
+                self._grow(1, root_of(nodes))
         yield from self._completed_tiles()
         yield from self._due_checkpoints()
 
@@ -67,22 +79,19 @@ class TreeAudit:
         return self._connection.execute(select(TILE.c.hashes).where(where)).scalar() or b""
 
     def _grow(self, level: int, node: bytes) -> None:
-        if level == len(self._levels):
+        """Add the root of a tile to the level above it; leaves themselves, at level 0, are the caller's."""
+        while level >= len(self._levels):
             self._levels.append([])
         self._levels[level].append(node)
 
     def _completed_tiles(self) -> Iterator[str]:
-        level = 0
+        level = 1
         while level < len(self._levels) and len(self._levels[level]) == TILE_WIDTH:
-            if level:
-                yield from self._check_tile(
-                    level, (self._frontier.size >> (TILE_HEIGHT * (level + 1))) - 1, self._levels[level]
-                )
+            number = (self._frontier.size >> (TILE_HEIGHT * (level + 1))) - 1
+            yield from self._check_tile(level, number, self._levels[level])
             nodes, self._levels[level] = self._levels[level], []
-            while len(nodes) > 1:
-                nodes = [node_hash(nodes[at], nodes[at + 1]) for at in range(0, len(nodes), 2)]
             level += 1
-            self._grow(level, nodes[0])
+            self._grow(level, root_of(nodes))
 
     def _check_tile(self, level: int, number: int, nodes: Sequence[bytes]) -> Iterator[str]:
         if self.tile(level, number) != b"".join(nodes):

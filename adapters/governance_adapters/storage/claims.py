@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from governance.canonical import Digest
 from governance.entries import Attempt, Entry, Record, Recorded
 from governance.errors import ConflictError, InProgressError, LedgerError
 from governance.records import ClaimState, claim_key, close_claim
+from governance_adapters.storage.guards import guard
 from governance_adapters.storage.tables import CLAIM, ENTRY, MARK_COUNTER
 from governance_adapters.storage.transaction import Prepared, Transaction
 
@@ -36,7 +38,8 @@ def begin(
         ConflictError, InProgressError: see `Ledger.begin`.
     """
     key = claim_key(request.principal_id, request.request_id)
-    claim = _claim(transaction, key)
+    guard(transaction.connection, "claim", key)
+    claim = transaction.connection.execute(select(CLAIM).where(CLAIM.c.key == key).with_for_update()).first()
     if claim is None:
         return _open(transaction, key, request, owner, attempt=1)
     if claim.facts != request.facts:
@@ -62,7 +65,7 @@ def finish(transaction: Transaction, generation_id: str, state: ClaimState) -> N
     Raises:
         LedgerError: no such claim, or it ended otherwise.
     """
-    claim = transaction.connection.execute(select(CLAIM).where(CLAIM.c.generation_id == generation_id)).first()
+    claim = _of_generation(transaction, generation_id)
     if claim is None or claim.state not in (ClaimState.OPEN, state):
         found = "has no claim" if claim is None else f"was already ended as {claim.state}"
         raise LedgerError(f"Generation {generation_id} {found}.", remedy="Begin the request first; finish it once.")
@@ -75,7 +78,7 @@ def reopen(transaction: Transaction, generation_id: str) -> None:
     Raises:
         LedgerError: it has no finished claim.
     """
-    claim = transaction.connection.execute(select(CLAIM).where(CLAIM.c.generation_id == generation_id)).first()
+    claim = _of_generation(transaction, generation_id)
     if claim is None or ClaimState(claim.state) is ClaimState.OPEN:
         raise LedgerError(
             f"Generation {generation_id} has no finished claim.",
@@ -86,9 +89,8 @@ def reopen(transaction: Transaction, generation_id: str) -> None:
 
 def recover(transaction: Transaction, owner: str, alive: Callable[[str], bool]) -> Sequence[Entry]:
     """Close every open claim whose owner is gone; returns the `abandoned` entries that were appended."""
-    claims = transaction.connection.execute(
-        select(CLAIM).where(CLAIM.c.state == ClaimState.OPEN, CLAIM.c.owner != owner).order_by(CLAIM.c.generation_id)
-    ).all()
+    open_ones = select(CLAIM).where(CLAIM.c.state == ClaimState.OPEN, CLAIM.c.owner != owner)
+    claims = transaction.connection.execute(open_ones.order_by(CLAIM.c.generation_id).with_for_update()).all()
     living = {name: alive(name) for name in {claim.owner for claim in claims}}
     closed = [_close(transaction, claim)[1] for claim in claims if not living[claim.owner]]
     return [entry for entry in closed if entry is not None]
@@ -100,6 +102,7 @@ def reserve_marks(transaction: Transaction, algorithm: str, key_id: str, limit: 
     Raises:
         LedgerError: none is left.
     """
+    guard(transaction.connection, "marks", algorithm, key_id)
     where = (MARK_COUNTER.c.algorithm == algorithm) & (MARK_COUNTER.c.key_id == key_id)
     held = transaction.connection.execute(select(MARK_COUNTER.c.unused).where(where)).scalar()
     start = held or 0
@@ -117,8 +120,21 @@ def reserve_marks(transaction: Transaction, algorithm: str, key_id: str, limit: 
     return range(start, end)
 
 
-def _claim(transaction: Transaction, key: Digest) -> Row[tuple[object, ...]] | None:
-    return transaction.connection.execute(select(CLAIM).where(CLAIM.c.key == key)).first()
+def lost(connection: Connection, owner: str, generations: AbstractSet[str]) -> AbstractSet[str]:
+    """Which of these generations, claimed by `owner`, are no longer claimed by it: somebody took it for gone.
+
+    The claims are locked: whoever found the owner gone a moment ago and is closing them just now is waited for.
+    """
+    if not generations:
+        return frozenset()
+    held = select(CLAIM.c.generation_id).where(CLAIM.c.owner == owner, CLAIM.c.state == ClaimState.OPEN)
+    return generations - set(connection.execute(held.order_by(CLAIM.c.generation_id).with_for_update()).scalars())
+
+
+def _of_generation(transaction: Transaction, generation_id: str) -> Row[tuple[object, ...]] | None:
+    """The claim of a generation, which nobody else changes before this transaction ends."""
+    where = CLAIM.c.generation_id == generation_id
+    return transaction.connection.execute(select(CLAIM).where(where).with_for_update()).first()
 
 
 def _open(transaction: Transaction, key: Digest, request: Request, owner: str, *, attempt: int) -> Attempt:

@@ -1,4 +1,4 @@
-"""What an open ledger holds in one process: connections, the writer thread, the lock behind its claims."""
+"""What an open ledger holds in one process: connections, the writer thread, its claims."""
 
 from __future__ import annotations
 
@@ -6,27 +6,28 @@ import os
 import threading
 from collections.abc import Iterator
 
+from sqlalchemy import Connection
+
 from governance.checkpoint import LogSigner
 from governance.errors import LedgerError
+from governance_adapters.storage import claims
 from governance_adapters.storage.database import Database
-from governance_adapters.storage.owners import FOLDER_SUFFIX, Owner
 from governance_adapters.storage.tree import Log
 from governance_adapters.storage.writer import Writer
 
 
 class Held:
-    """What a ledger holds in one process and must not share with another: connections, the writer, the claims' lock."""
+    """What a ledger holds in one process and must not share with another: connections, the writer, its claims."""
 
     def __init__(self, database: Database, signer: LogSigner | None) -> None:
         self.pid = os.getpid()
         self.database = database
-        self.owners = database.path.with_name(database.path.name + FOLDER_SUFFIX)
+        self.owners = database.owners()
         self.marks: dict[tuple[str, str], Iterator[int]] = {}
         self.running: set[str] = set()
         """Generations whose claims this ledger began and nobody has ended, whether or not that could be written."""
         self._signer = signer
         self._writer: Writer | None = None
-        self._owner: Owner | None = None
         self.lock = threading.RLock()
 
     def writer(self) -> Writer:
@@ -35,31 +36,32 @@ class Held:
             raise LedgerError("The ledger was opened for reading only.", remedy="Open it with the log's private key.")
         with self.lock:
             if self._writer is None:
-                self._writer = Writer(self.database, Log(self._signer))
+                log, numbering = Log(self._signer), self.database.numbering(self._signer)
+                self._writer = Writer(self.database, log, numbering, self._lost)
             return self._writer
 
     def owner(self) -> str:
         """The name under which this process claims requests."""
         with self.lock:
-            if self._owner is None:
-                self._owner = Owner(self.owners)
-            return self._owner.id
+            return self.owners.own()
 
     def close(self) -> None:
-        """Commit what waits and let go of everything; in a forked child only of the parent's lock."""
+        """Commit what waits and let go of everything; in a forked child only of the parent's claims."""
         if self.pid != os.getpid():
             self.forget()
             return
         if self._writer is not None:
             self._writer.close()
+        self.owners.close()
         self.database.close()
-        if self._owner is not None:
-            self._owner.close()
 
     def forget(self) -> None:
-        """In a forked child: leave the parent's lock and connections alone."""
-        if self._owner is not None:
-            self._owner.forget()
+        """In a forked child: leave the parent's claims and connections alone."""
+        self.owners.forget()
+
+    def _lost(self, connection: Connection) -> set[str]:
+        """The running generations whose claims somebody else took for abandoned while no connection held them."""
+        return set(claims.lost(connection, self.owners.own(), set(self.running))) if self.running else set()
 
 
 class Slot:

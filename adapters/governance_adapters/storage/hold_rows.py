@@ -6,20 +6,17 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from sqlalchemy import Connection, Row, inspect, select
-from sqlalchemy.dialects.sqlite import insert as insert_or_change
 
 from governance.canonical import Digest
 from governance.entries import HoldRecord, HoldState
 from governance.errors import LedgerError, ProofError
 from governance.holds import leased
 from governance.types import Stage
+from governance_adapters.storage.guards import guard
 from governance_adapters.storage.tables import HOLD
+from governance_adapters.storage.upserts import Upsert
 
-_UNKEYED = [column.name for column in HOLD.columns if column.name != "id"]
-_INSERT = insert_or_change(HOLD)
-_UPSERT = _INSERT.on_conflict_do_update(
-    index_elements=[HOLD.c.id], set_={name: _INSERT.excluded[name] for name in _UNKEYED}
-)
+_UPSERT = Upsert(HOLD, ("id",), tuple(column.name for column in HOLD.columns if column.name != "id"))
 
 
 def kept(connection: Connection) -> bool:
@@ -31,6 +28,12 @@ def hold(connection: Connection, hold_id: str) -> HoldRecord | None:
     """See `Ledger.hold`."""
     row = connection.execute(select(HOLD).where(HOLD.c.id == hold_id)).first()
     return None if row is None else _record(row)
+
+
+def guarded_hold(connection: Connection, hold_id: str) -> HoldRecord | None:
+    """Where a hold stands; nobody else changes it before this transaction ends."""
+    guard(connection, "hold", hold_id)
+    return hold(connection, hold_id)
 
 
 def holds(
@@ -56,12 +59,12 @@ def approved_hold(connection: Connection, request: Digest) -> HoldRecord | None:
 
 def write(connection: Connection, after: HoldRecord, entry_id: str) -> None:
     """Write how a hold stands, inside the transaction that writes the entry `entry_id`."""
-    connection.execute(_UPSERT, {**_values(after), "changed_by": entry_id})
+    _UPSERT.run(connection, [{**_values(after), "changed_by": entry_id}])
 
 
 def lease(connection: Connection, hold_id: str, holder: str, until: str, now: str) -> HoldRecord:
     """See `Ledger.lease`; inside a write transaction. No entry says who has the lease of what."""
-    after = leased(hold(connection, hold_id), hold_id, holder, until, now=now)
+    after = leased(guarded_hold(connection, hold_id), hold_id, holder, until, now=now)
     connection.execute(HOLD.update().where(HOLD.c.id == hold_id).values(_values(after)))
     return after
 

@@ -1,24 +1,25 @@
-"""`SqliteLedger`: the port `Ledger` on one SQLite file."""
+"""The port `Ledger` over SQL: `SqlLedger` on any database of ours, `SqliteLedger` on a file."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from governance.canonical import Digest
-from governance.checkpoint import LogKey, LogSigner
+from governance.checkpoint import Checkpoint, LogKey, LogSigner
 from governance.entries import (
     Attempt,
     Entry,
     EntryKind,
     HoldRecord,
     HoldState,
+    LegalHoldRecord,
     MarkRecord,
     PersonalField,
     Receipt,
@@ -26,104 +27,85 @@ from governance.entries import (
     Recorded,
 )
 from governance.errors import LedgerError
-from governance.records import ClaimState
-from governance.types import Usage
-from governance_adapters.storage import claims, hold_rows, owners, reader, usage
+from governance.records import ClaimState, check_span
+from governance.search import Query, Rollup, SearchPage
+from governance.types import Fingerprint, Usage
+from governance_adapters.storage import claims, erasing, hold_rows, postings, reader, searching, usage
 from governance_adapters.storage.audit import Audit
-from governance_adapters.storage.database import (
-    Database,
-    check_schema,
-    create_file,
-    translated,
-    upgrade_schema,
-)
+from governance_adapters.storage.backup import checkpoint_of, new_backup
+from governance_adapters.storage.database import Database
 from governance_adapters.storage.held import Held, Slot
+from governance_adapters.storage.schema import check_schema, upgrade_schema
+from governance_adapters.storage.sqlite import SqliteDatabase, create_file
 from governance_adapters.storage.transaction import Transaction
-from governance_adapters.storage.tree import Log, newest_note
+from governance_adapters.storage.tree import Log, newest_note, read_tile
 
 T = TypeVar("T")
 
 MAX_MARK_BITS = 62
 
 
-class SqliteLedger:
-    """An append-only log with its tree, signed checkpoints, and what stands beside the entries, in one SQLite file.
+class SqlLedger:
+    """An append-only log with its tree, signed checkpoints, and what stands beside the entries, in one database.
 
-    Several threads and several processes may use one file; each process has one writer thread. An append returns when
-    its entry and the checkpoint that covers it are on disk, in one transaction with everything in its record. A caller
-    interrupted while waiting (Ctrl-C) does not learn whether its record landed; it landed whole or not at all.
-    Where the disk fails in the middle of a commit, the append is reported as failed, and the next start decides from
-    what reached the disk. A claim lives as long as the ledger object that began it is open in a living process. After `os.fork` the child
-    starts afresh: connections and claims stay the parent's.
+    Any number of threads and processes may use one database; each process has one writer thread. An append returns when
+    its entry and a checkpoint that covers it are durable, with everything in its record. A caller interrupted while
+    waiting (Ctrl-C) does not learn whether its record landed; it landed whole or not at all.
+    Where the disk or the connection fails in the middle of a commit, the append is reported as failed, and the next start
+    decides from what is durable. A claim lives as long as the ledger object that began it is open in a living process.
+    After `os.fork` the child starts afresh: connections and claims stay the parent's.
     """
 
-    def __init__(self, path: Path, signer: LogSigner | None, key: LogKey | None, busy_timeout_s: float) -> None:
-        """For `open` and `open_read_only`."""
-        self._path = path
+    def __init__(self, database: Callable[[], Database], signer: LogSigner | None, key: LogKey | None) -> None:
+        """For subclasses: `database` makes one, anew after a fork. `key` verifies checkpoints for `verify`."""
+        self._database = database
         self._signer = signer
         self._key = key
-        self._busy_timeout_s = busy_timeout_s
         self._slot = Slot(self._new_held())
         self._finalizer = weakref.finalize(self, self._slot.close)
         _OPEN.add(self)
 
-    @classmethod
-    def open(
-        cls, path: str | os.PathLike[str], signer: LogSigner, *, create: bool = True, busy_timeout_s: float = 10.0
-    ) -> SqliteLedger:
-        """Open for appending; brings an older schema up to date, and makes a new ledger if there is none and `create`.
+    @property
+    def name(self) -> str:
+        """What messages call the database."""
+        return self._held().database.name
 
-        `busy_timeout_s` is how long to wait for another process's transaction.
+    def _start(self, *, create: bool) -> None:
+        """Bring the schema up to date and verify the tip: what every ledger that is opened for appending begins with.
 
         Raises:
             LedgerTooNewError: the schema is newer than this code.
-            LedgerError: the file cannot be used, is something else, or its newest checkpoint was not signed by
-                `signer` or does not match its entries.
+            LedgerError: the database cannot be used, is something else, or its newest checkpoint was not signed by the
+                ledger's signer or does not match its entries.
         """
-        target = Path(path).absolute()
-        if create:
-            create_file(target)
-        elif not target.exists():
-            raise LedgerError(f"There is no ledger at {target}.", remedy="Run `governance init`, or name another file.")
-        ledger = cls(target, signer, signer.key, busy_timeout_s)
+        database, signer = self._held().database, self._signer
+        if signer is None:
+            raise LedgerError("The ledger was opened for reading only.", remedy="Open it with the log's private key.")
         try:
-            with ledger._held().database.writing() as connection:
-                upgrade_schema(connection, target, create=create)
+            with database.writing() as connection:
+                database.lock(connection)
+                upgrade_schema(connection, database.name, create=create)
                 Log(signer).start(connection)
+            self._held().writer().settle()
         except (SQLAlchemyError, sqlite3.Error) as error:
-            ledger.close()
-            raise translated(error, target) from error
+            self.close()
+            raise database.translated(error) from error
         except BaseException:  # Ctrl-C too: whatever ends the opening, what is held is let go of; raised again
-            ledger.close()
+            self.close()
             raise
-        return ledger
 
-    @classmethod
-    def open_read_only(cls, path: str | os.PathLike[str], key: LogKey | None = None) -> SqliteLedger:
-        """Open for an auditor, who has no private key. Whatever writes raises LedgerError.
-
-        `key` is the log's public key, from somewhere other than this file; without it `verify` reports that
-        signatures were not checked.
+    def _start_reading(self) -> None:
+        """Look whether there is a ledger that this code can read.
 
         Raises:
             LedgerTooNewError: the schema is newer than this code.
             LedgerError: there is no ledger here, or it cannot be read.
         """
-        target = Path(path).absolute()
-        if not target.exists():
-            raise LedgerError(f"There is no ledger at {target}.", remedy="Name the ledger's file.")
-        ledger = cls(target, None, key, 10.0)
         try:
-            ledger._read(lambda connection: check_schema(connection, target))
+            self._read(lambda connection: check_schema(connection, self.name))
         except BaseException:  # Ctrl-C too: whatever ends the opening, what is held is let go of; raised again
-            ledger.close()
+            self.close()
             raise
-        return ledger
-
-    @property
-    def path(self) -> Path:
-        """The database file."""
-        return self._path
 
     def close(self) -> None:
         """Commit what waits, stop the writer, give up open claims. The ledger cannot be used afterwards."""
@@ -142,10 +124,13 @@ class SqliteLedger:
         request = claims.Request(principal_id, request_id, facts_digest, generation_id)
         known = held.running
 
-        def runs(name: str, generation: str) -> bool:
-            return generation in known if name == owner else owners.alive(held.owners, name)
+        def begin(transaction: Transaction) -> Attempt | Recorded:
+            def runs(name: str, generation: str) -> bool:
+                return generation in known if name == owner else held.owners.alive(name, transaction.connection)
 
-        begun = writer.do(lambda tx: claims.begin(tx, request, owner, runs))
+            return claims.begin(transaction, request, owner, runs)
+
+        begun = writer.do(begin)
         if isinstance(begun, Attempt):
             known.add(generation_id)
         return begun
@@ -219,8 +204,9 @@ class SqliteLedger:
         """See `Ledger.recover`; what follows for each claim is said at `governance.records.close_claim`."""
         held = self._held()
         writer, owner = held.writer(), held.owner()
-        entries = writer.do(lambda tx: claims.recover(tx, owner, lambda name: owners.alive(held.owners, name)))
-        owners.sweep(held.owners)
+        writer.settle()
+        entries = writer.do(lambda tx: claims.recover(tx, owner, lambda name: held.owners.alive(name, tx.connection)))
+        held.owners.sweep()
         return entries
 
     def open_claims(self) -> int:
@@ -241,6 +227,8 @@ class SqliteLedger:
         """
         if limit < 1:
             raise LedgerError(f"A page of {limit} entries is no page.", remedy="Ask for at least one.")
+        if subject is not None and self._signer is not None:
+            self._held().writer().settle(subject)
         return self._read(lambda connection: reader.entries(connection, after, limit, subject, kind))
 
     def receipt(self, entry_id: str) -> Receipt:
@@ -252,7 +240,9 @@ class SqliteLedger:
         return self._read(lambda connection: reader.find_mark(connection, algorithm, key_id, mark_id))
 
     def find_asset(self, asset_digest: Digest) -> Entry | None:
-        """See `Ledger.find_asset`."""
+        """See `Ledger.find_asset`. What waits for its index is numbered first: whoever hears that there is none may discard."""
+        if self._signer is not None:
+            self._held().writer().settle()
         return self._read(lambda connection: reader.find_asset(connection, asset_digest))
 
     def document(self, digest: Digest) -> bytes | None:
@@ -263,17 +253,71 @@ class SqliteLedger:
         """See `Ledger.fields`."""
         return self._read(lambda connection: reader.fields(connection, entry_id))
 
+    def erasures(self, entry_id: str) -> Mapping[str, str]:
+        """See `Ledger.erasures`."""
+        return self._of_erasures(lambda connection: erasing.erasures(connection, entry_id), {})
+
+    def legal_holds(self, *, lifted: bool = False) -> Sequence[LegalHoldRecord]:
+        """See `Ledger.legal_holds`."""
+        return self._of_erasures(lambda connection: erasing.legal_holds(connection, lifted=lifted), ())
+
+    def due(self, day: str, *, after: tuple[str, str] = ("", ""), limit: int = 100) -> Sequence[tuple[str, str]]:
+        """See `Ledger.due`."""
+        if limit < 1:
+            raise LedgerError(f"A page of {limit} is no page.", remedy="Ask for at least one.")
+        return self._of_erasures(lambda connection: erasing.due(connection, day, after, limit), ())
+
+    def purge(self) -> None:
+        """See `Ledger.purge`. What waits for readers of an older state goes the next time."""
+        self._held().database.purge()
+
     def checkpoint(self) -> str:
         """See `Ledger.checkpoint`; a new ledger has one of size 0."""
         return self._read(newest_note)
 
+    def tile(self, level: int, number: int) -> bytes:
+        """See `Ledger.tile`."""
+        return self._read(lambda connection: read_tile(connection, level, number))
+
+    def leaves(self, first: int, limit: int) -> Sequence[bytes]:
+        """See `Ledger.leaves`."""
+        check_span(first, limit)
+        return self._read(lambda connection: reader.leaves(connection, first, limit))
+
+    def back_up(self, path: str | os.PathLike[str]) -> Checkpoint:
+        """Write everything, as it stands at one moment, into the new SQLite file `path`; writers go on meanwhile.
+
+        Returns the checkpoint that the backup ends with. It holds personal data: only this user may read it.
+
+        Raises:
+            LedgerError: there is such a file, or it cannot be written, or the ledger cannot be read.
+        """
+        held, target = self._held(), Path(path).absolute()
+        writer = held.writer()
+        with new_backup(target) as partial:
+            held.database.copy_to(partial, writer)
+        return checkpoint_of(target)
+
+    def search(self, query: Query, *, after: int = -1, limit: int = 100) -> SearchPage:
+        """See `Ledger.search`."""
+        return self._of_index(lambda connection: searching.search(connection, query, after, limit))
+
+    def alike(self, fingerprint: Fingerprint, *, limit: int = 100) -> Sequence[MarkRecord]:
+        """See `Ledger.alike`."""
+        return self._of_index(lambda connection: searching.alike(connection, fingerprint, limit))
+
+    def rollups(self, since: str, until: str) -> Sequence[Rollup]:
+        """See `Ledger.rollups`."""
+        return self._of_index(lambda connection: searching.rollups(connection, since, until))
+
     def verify(self) -> Iterator[str]:
         """See `Ledger.verify`. Reads one snapshot from end to end; memory stays flat; writers are not held up."""
-        with self._held().database.reading() as connection:
+        database = self._held().database
+        with database.reading() as connection:
             try:
-                yield from Audit(connection, self._key).problems()
+                yield from Audit(connection, self._key, database.damage).problems()
             except SQLAlchemyError as error:
-                yield f"The check stopped here: {translated(error, self._path)}"
+                yield f"The check stopped here: {database.translated(error)}"
             except (TypeError, ValueError, AttributeError) as error:
                 # A column holds another type than its table says: no program of ours wrote it.
                 yield f"The check stopped at a value of a wrong type: {error}."
@@ -285,16 +329,37 @@ class SqliteLedger:
         with self._held().database.reading() as connection:
             return question(connection)
 
+    def reindex(self) -> int:
+        """Make the index and the counts by day anew; returns from how many entries. Nobody appends meanwhile.
+
+        Raises:
+            LedgerError: the ledger cannot be written.
+        """
+        return self._write(lambda tx: tx.reindex())
+
+    def _of_index(self, question: Callable[..., T]) -> T:
+        """A ledger that is only read, and that no program with a search has opened, has no index to answer from."""
+        if self._signer is None and not self._read(postings.kept):
+            raise LedgerError(
+                f"The ledger {self.name} cannot be searched yet: an older program wrote it.",
+                remedy="Open it once for writing, with the log's private key: its index is made then.",
+            )
+        return self._read(question)
+
     def _of_holds(self, question: Callable[..., T], nothing: T) -> T:
         """A ledger that is only read and that no program with holds has opened keeps none."""
         if self._signer is None and not self._read(hold_rows.kept):
             return nothing
         return self._read(question)
 
+    def _of_erasures(self, question: Callable[..., T], nothing: T) -> T:
+        """A ledger that is only read and that no program with erasures has opened has none."""
+        if self._signer is None and not self._read(erasing.kept):
+            return nothing
+        return self._read(question)
+
     def _new_held(self) -> Held:
-        return Held(
-            Database(self._path, busy_timeout_s=self._busy_timeout_s, read_only=self._signer is None), self._signer
-        )
+        return Held(self._database(), self._signer)
 
     def _held(self) -> Held:
         held = self._slot.held
@@ -311,7 +376,56 @@ class SqliteLedger:
             self._slot.held = self._new_held()
 
 
-_OPEN: weakref.WeakSet[SqliteLedger] = weakref.WeakSet()
+class SqliteLedger(SqlLedger):
+    """A ledger in one SQLite file: one transaction writes at a time, whatever process it is of."""
+
+    path: Path
+    """The database file."""
+
+    @classmethod
+    def open(
+        cls, path: str | os.PathLike[str], signer: LogSigner, *, create: bool = True, busy_timeout_s: float = 10.0
+    ) -> SqliteLedger:
+        """Open for appending; brings an older schema up to date, and makes a new ledger if there is none and `create`.
+
+        `busy_timeout_s` is how long to wait for another process's transaction.
+
+        Raises:
+            LedgerTooNewError: the schema is newer than this code.
+            LedgerError: the file cannot be used, is something else, or its newest checkpoint was not signed by
+                `signer` or does not match its entries.
+        """
+        target = Path(path).absolute()
+        if create:
+            create_file(target)
+        elif not target.exists():
+            raise LedgerError(f"There is no ledger at {target}.", remedy="Run `governance init`, or name another file.")
+        ledger = cls(lambda: SqliteDatabase(target, busy_timeout_s=busy_timeout_s), signer, signer.key)
+        ledger.path = target
+        ledger._start(create=create)
+        return ledger
+
+    @classmethod
+    def open_read_only(cls, path: str | os.PathLike[str], key: LogKey | None = None) -> SqliteLedger:
+        """Open for an auditor, who has no private key. Whatever writes raises LedgerError.
+
+        `key` is the log's public key, from somewhere other than this file; without it `verify` reports that
+        signatures were not checked.
+
+        Raises:
+            LedgerTooNewError: the schema is newer than this code.
+            LedgerError: there is no ledger here, or it cannot be read.
+        """
+        target = Path(path).absolute()
+        if not target.exists():
+            raise LedgerError(f"There is no ledger at {target}.", remedy="Name the ledger's file.")
+        ledger = cls(lambda: SqliteDatabase(target, read_only=True), None, key)
+        ledger.path = target
+        ledger._start_reading()
+        return ledger
+
+
+_OPEN: weakref.WeakSet[SqlLedger] = weakref.WeakSet()
 _PARENTS: list[Held] = []
 
 

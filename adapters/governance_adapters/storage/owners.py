@@ -10,12 +10,47 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from governance.errors import LedgerError
 from governance.types import new_id
 
 FOLDER_SUFFIX = ".owners"
 """What the folder of the lock files has behind the database's name. It stays: a ledger was at work here."""
 _SUFFIX = ".lock"
+
+
+class FileOwners:
+    """Who holds claims on a ledger whose `folder` of lock files lies beside it: see `database.Owners`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._own: Owner | None = None
+
+    def own(self) -> str:
+        """See `Owners.own`."""
+        if self._own is None:
+            self._own = Owner(self._folder)
+        return self._own.id
+
+    def alive(self, owner: str, connection: Connection) -> bool:
+        """See `Owners.alive`; the kernel knows."""
+        del connection
+        return alive(self._folder, owner)
+
+    def sweep(self) -> None:
+        """Remove the lock files of vanished owners."""
+        sweep(self._folder)
+
+    def close(self) -> None:
+        """See `Owners.close`."""
+        if self._own is not None:
+            self._own.close()
+
+    def forget(self) -> None:
+        """See `Owners.forget`."""
+        if self._own is not None:
+            self._own.forget()
 
 
 class Owner:

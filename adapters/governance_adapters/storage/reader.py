@@ -50,7 +50,7 @@ def entry(connection: Connection, entry_id: str) -> tuple[int, Entry]:
 def _entry(connection: Connection, entry_id: str) -> tuple[int, Entry, bytes]:
     """An entry, its index and its canonical bytes."""
     row = connection.execute(_ONE, {"of_id": entry_id}).first()
-    if row is None:
+    if row is None or row.seq is None:
         raise NoEntryError(f"The ledger has no entry {entry_id!r}.", remedy="Check the id; `governance ledger list`.")
     found = Entry.from_leaf(row.leaf)
     if found.id != entry_id:
@@ -78,18 +78,50 @@ def entries(
     return found
 
 
+def leaves(connection: Connection, first: int, limit: int) -> Sequence[bytes]:
+    """Leaf bytes in order; see `Ledger.leaves`. What the tree says of them, their reader checks."""
+    query = select(ENTRY.c.leaf).where(ENTRY.c.seq >= first, ENTRY.c.seq < first + limit).order_by(ENTRY.c.seq)
+    return [bytes(leaf) for leaf in connection.execute(query).scalars()]
+
+
 def receipt(connection: Connection, entry_id: str) -> Receipt:
     """A receipt against the newest checkpoint, verified before it is handed out.
 
     Raises:
         LedgerError: there is no such entry, or the tree does not lead to the checkpoint.
     """
-    index, _, leaf = _entry(connection, entry_id)
+    (found,) = receipts(connection, [entry_id])
+    return found
+
+
+def written(connection: Connection, entry_ids: Sequence[str]) -> bool:
+    """Whether all these entries are there, with an index or without."""
+    query = select(func.count()).where(ENTRY.c.id.in_(entry_ids))
+    return connection.execute(query).scalar_one() == len(entry_ids)
+
+
+def numbered(connection: Connection, entry_ids: Sequence[str]) -> bool:
+    """Whether all these entries have their index."""
+    where = ENTRY.c.id.in_(entry_ids) & ENTRY.c.seq.is_not(None)
+    return connection.execute(select(func.count()).where(where)).scalar_one() == len(entry_ids)
+
+
+def receipts(connection: Connection, entry_ids: Sequence[str]) -> Sequence[Receipt]:
+    """Receipts against the newest checkpoint, in the order of the ids, each verified before it is handed out.
+
+    Raises:
+        LedgerError: an entry is missing, or the tree does not lead to the checkpoint.
+    """
     note = newest_note(connection)
     checkpoint = parse_checkpoint(note)
-    proof = read_tree(connection, checkpoint.size).inclusion_proof(index)
-    verify_inclusion(leaf_hash(leaf), index, checkpoint.size, proof, checkpoint.root)
-    return Receipt(leaf, index, checkpoint.size, proof, note)
+    tree = read_tree(connection, checkpoint.size)
+    found = []
+    for entry_id in entry_ids:
+        index, _, leaf = _entry(connection, entry_id)
+        proof = tree.inclusion_proof(index)
+        verify_inclusion(leaf_hash(leaf), index, checkpoint.size, proof, checkpoint.root)
+        found.append(Receipt(leaf, index, checkpoint.size, proof, note))
+    return found
 
 
 def find_mark(connection: Connection, algorithm: str, key_id: str, mark_id: int) -> MarkRecord | None:
@@ -108,7 +140,8 @@ def find_asset(connection: Connection, digest: Digest) -> Entry | None:
     Raises:
         ProofError: the look-up column leads to an entry of other bytes.
     """
-    query = select(ENTRY.c.leaf).where(ENTRY.c.asset_digest == digest).order_by(ENTRY.c.seq).limit(1)
+    released = (ENTRY.c.asset_digest == digest) & ENTRY.c.seq.is_not(None)
+    query = select(ENTRY.c.leaf).where(released).order_by(ENTRY.c.seq).limit(1)
     leaf = connection.execute(query).scalar()
     if leaf is None:
         return None

@@ -5,14 +5,14 @@ Columns of `entry` other than `seq` and `leaf` are derived from the leaf, for lo
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Index, Integer, Table
+from sqlalchemy import BigInteger, Index, Integer, LargeBinary, Table
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-SCHEMA_REVISION = "0003"
+SCHEMA_REVISION = "0006"
 """The newest alembic revision in `migrations/versions`."""
 
-READABLE_REVISIONS = frozenset({"0001", "0002", SCHEMA_REVISION})
+READABLE_REVISIONS = frozenset({"0001", "0002", "0003", "0004", "0005", SCHEMA_REVISION})
 """Schemas that can be read without being brought up to date: later ones only added tables."""
 
 _INDEX = BigInteger().with_variant(Integer, "sqlite")
@@ -151,6 +151,60 @@ class HoldRow(LedgerTable, table=True):
     changed_by: str
 
 
+class PostingRow(LedgerTable, table=True):
+    """Entry `seq` has a term (`governance.search`): 16 bytes of a hash, so that the index holds no words."""
+
+    __tablename__ = "posting"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    term: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    seq: int = Field(primary_key=True, sa_type=BigInteger)
+
+
+class RollupRow(LedgerTable, table=True):
+    """How many entries of a day (UTC) have a value: what dashboards draw. No value is personal."""
+
+    __tablename__ = "rollup"
+
+    day: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    value: str = Field(primary_key=True)
+    entries: int = Field(sa_type=BigInteger)
+
+
+class ErasureRow(LedgerTable, table=True):
+    """What is gone beside an entry, and the `erased` entry that says so: a field by its name, `watermark` or `asset`."""
+
+    __tablename__ = "erasure"
+
+    entry_id: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    erased_by: str = Field(index=True)
+
+
+class LegalHoldRow(LedgerTable, table=True):
+    """What may not be erased. `placed_by` and `lifted_by` are entries; one that was lifted keeps no scope."""
+
+    __tablename__ = "legal_hold"
+    __table_args__ = (Index("ix_legal_hold_scope", "scope_kind", "scope"),)
+
+    id: str = Field(primary_key=True)
+    scope_kind: str
+    scope: str
+    placed_by: str
+    lifted_by: str | None = Field(default=None)
+
+
+class RetentionRow(LedgerTable, table=True):
+    """The day (UTC) on which the last time is over that an entry of this subject says, while something is left to erase."""
+
+    __tablename__ = "retention"
+    __table_args__ = (Index("ix_retention_day", "day", "subject"),)
+
+    subject: str = Field(primary_key=True)
+    day: str
+
+
 METADATA = LedgerTable.metadata
 
 
@@ -168,3 +222,8 @@ MARK_COUNTER = _table("mark_counter")
 CLAIM = _table("claim")
 USAGE = _table("usage")
 HOLD = _table("hold")
+POSTING = _table("posting")
+ROLLUP = _table("rollup")
+ERASURE = _table("erasure")
+LEGAL_HOLD = _table("legal_hold")
+RETENTION = _table("retention")

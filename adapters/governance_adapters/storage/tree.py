@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, func, insert, select
-from sqlalchemy.dialects.sqlite import insert as insert_or_update
 
 from governance.checkpoint import Checkpoint, LogSigner, parse_checkpoint, verify_checkpoint
 from governance.errors import LedgerError
 from governance.merkle import EMPTY_ROOT, Tree
 from governance_adapters.storage.tables import CHECKPOINT, ENTRY, TILE
+from governance_adapters.storage.upserts import Upsert
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,7 @@ _NEWEST_NOTE = select(CHECKPOINT.c.note).order_by(CHECKPOINT.c.size.desc()).limi
 _READ_TILE = select(TILE.c.hashes).where(
     (TILE.c.level == bindparam("of_level")) & (TILE.c.number == bindparam("of_number"))
 )
-_INSERT_TILE = insert_or_update(TILE)
-_STORE_TILE = _INSERT_TILE.on_conflict_do_update(
-    index_elements=["level", "number"], set_={"hashes": _INSERT_TILE.excluded.hashes}
-)
+_STORE_TILE = Upsert(TILE, ("level", "number"), ("hashes",))
 
 
 def newest_note(connection: Connection) -> str:
@@ -47,13 +44,14 @@ def newest_note(connection: Connection) -> str:
     return str(note)
 
 
+def read_tile(connection: Connection, level: int, number: int) -> bytes:
+    """The stored hashes of one tile; empty if there is none."""
+    return bytes(connection.execute(_READ_TILE, {"of_level": level, "of_number": number}).scalar() or b"")
+
+
 def read_tree(connection: Connection, size: int) -> Tree:
     """The tree of the first `size` leaves, over the stored tiles."""
-
-    def tile(level: int, number: int) -> bytes:
-        return connection.execute(_READ_TILE, {"of_level": level, "of_number": number}).scalar() or b""
-
-    return Tree(size, tile)
+    return Tree(size, lambda level, number: read_tile(connection, level, number))
 
 
 class Log:
@@ -96,7 +94,7 @@ class Log:
         self.forget()  # an error below leaves nothing half-extended behind
         tree.extend(leaves)
         rows = [{"level": level, "number": number, "hashes": tile} for (level, number), tile in tree.changed.items()]
-        connection.execute(_STORE_TILE, rows)
+        _STORE_TILE.run(connection, rows)
         proofs = tuple(tree.inclusion_proof(index) for index in range(first, tree.size))
         note = self._store(connection, tree.size, tree.root())
         tree.settle()

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from sqlalchemy import Connection, inspect, select
-from sqlalchemy.dialects.sqlite import insert as insert_or_change
 
 from governance.entries import Spending
 from governance.records import charged, usage_key
 from governance.types import Usage
+from governance_adapters.storage.guards import guard
 from governance_adapters.storage.tables import USAGE
+from governance_adapters.storage.upserts import Upsert
 
 _SUMS = [USAGE.c[name] for name in Usage.__slots__]
-_INSERT = insert_or_change(USAGE)
-_UPSERT = _INSERT.on_conflict_do_update(
-    index_elements=[USAGE.c.principal, USAGE.c.day],
-    set_={name: _INSERT.excluded[name] for name in Usage.__slots__},
-)
+_UPSERT = Upsert(USAGE, ("principal", "day"), tuple(Usage.__slots__))
 
 
 def counted(connection: Connection) -> bool:
@@ -31,7 +28,7 @@ def spent(connection: Connection, principal_id: str, day: str) -> Usage:
 
 
 class Tally:
-    """What one write transaction adds. It holds the write lock, so nobody spends between its reading and its writing."""
+    """What one write transaction adds. It guards each principal's day, so nobody spends between reading and writing it."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -44,6 +41,8 @@ class Tally:
             BudgetError: a sum would come above the budget; nothing was changed.
         """
         spender = spending.principal_id, spending.day
+        if spender not in self._sums:
+            guard(self._connection, "usage", *spender)
         before = self._sums[spender] if spender in self._sums else spent(self._connection, *spender)
         self._sums[spender] = charged(before, spending)
 
@@ -53,5 +52,4 @@ class Tally:
             {"principal": usage_key(principal_id), "day": day, **total.as_json()}
             for (principal_id, day), total in self._sums.items()
         ]
-        if rows:
-            self._connection.execute(_UPSERT, rows)
+        _UPSERT.run(self._connection, rows)

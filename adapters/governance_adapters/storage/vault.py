@@ -86,6 +86,19 @@ class FsspecVault:
                 for leftover in Path(staged).parent.glob(f".{content_digest}.*.tmp"):
                     leftover.unlink(missing_ok=True)
 
+    def erase(self, content_digest: Digest) -> None:
+        """See `Vault.erase`.
+
+        The file or object is deleted: old blocks of the disk, and older versions in a store that keeps them, go by the
+        rules of whatever keeps them.
+        """
+        _, published = self._paths(content_digest)
+        self.discard(content_digest)
+        with _told(f"{content_digest} cannot be erased"), suppress(FileNotFoundError):
+            self._files.rm_file(published)
+            if self._local:
+                sync(Path(published).parent)
+
     def get(self, content_digest: Digest) -> bytes:
         """See `Vault.get`."""
         _, published = self._paths(content_digest)
@@ -106,11 +119,22 @@ class FsspecVault:
         Raises:
             StorageError: the vault cannot be listed.
         """
+        names = (_STAGED_NAME.fullmatch(name) for name in self._listed(_STAGED))
+        return sorted({Digest(name[1] or name[2]) for name in names if name})
+
+    def contents(self) -> Sequence[Digest]:
+        """See `Vault.contents`. What lies there under another name than a digest is nobody's asset.
+
+        Raises:
+            StorageError: the vault cannot be listed.
+        """
+        return sorted(Digest(name) for name in self._listed(_ASSETS) if _DIGEST.fullmatch(name))
+
+    def _listed(self, folder: str) -> Iterator[str]:
         with _told("The vault cannot be listed"):
             self._files.invalidate_cache()
-            listed: list[Any] = self._files.ls(f"{self._root}/{_STAGED}", detail=False)
-        names = (_STAGED_NAME.fullmatch(str(path).rstrip("/").rpartition("/")[2]) for path in listed)
-        return sorted({Digest(name[1] or name[2]) for name in names if name})
+            listed: list[Any] = self._files.ls(f"{self._root}/{folder}", detail=False)
+        return (str(path).rstrip("/").rpartition("/")[2] for path in listed)
 
     def _paths(self, content_digest: Digest) -> tuple[str, str]:
         """Where it is staged and where it is published; anything but a digest never becomes a path."""

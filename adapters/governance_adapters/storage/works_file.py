@@ -14,7 +14,7 @@ from typing import Final
 from governance.errors import WorkError
 from governance.files import sync
 from governance.types import new_id
-from governance_adapters.storage.database import error_name
+from governance_adapters.storage.sqlite import error_name
 
 SCHEMA_VERSION: Final = 1
 _APPLICATION_ID: Final = 0x44475752

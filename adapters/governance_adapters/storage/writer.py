@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from governance.entries import Receipt, Record
-from governance.errors import BudgetError, GovernanceError, HoldChangedError, LedgerError
-from governance_adapters.storage.database import Database, error_name, translated
+from governance.errors import GovernanceError, LedgerError
+from governance_adapters.storage import reader
+from governance_adapters.storage.database import Database
+from governance_adapters.storage.numbering import Numbering
 from governance_adapters.storage.transaction import Prepared, Transaction
 from governance_adapters.storage.tree import Log
 
@@ -23,6 +27,8 @@ MAX_BATCH = 256
 # How long to wait for the callers of the last batch to come back with their next append, before committing without
 # them. A commit costs one fsync (about 4 ms where this was tuned), so a far shorter wait fills the batches.
 _GATHER_S = 0.0008
+_PATIENCE_S, _PAUSE_S = 10.0, 0.05
+"""How long a writer whose records are durable, or may be, waits for a database that went away, and between attempts."""
 
 
 @dataclass(slots=True, eq=False)
@@ -38,11 +44,20 @@ class Writer:
 
     A caller interrupted while it waits (Ctrl-C) takes its wish back if the writer has not begun it; otherwise the
     interrupt goes on once the wish has landed or failed, so that what the ledger then says is final.
+
+    `lost` says, on a new connection, whose claims were taken for abandoned meanwhile: nothing more is appended for them.
     """
 
-    def __init__(self, database: Database, log: Log) -> None:
+    def __init__(
+        self, database: Database, log: Log, numbering: Numbering, lost: Callable[[Connection], set[str]]
+    ) -> None:
         self._database = database
         self._log = log
+        self._numbering = numbering
+        self._find_lost = lost
+        self._lost: set[str] = set()
+        self._session = 0
+        self._unsettled = False
         self._queue: deque[_Work] = deque()
         self._changed = threading.Condition()
         self._closed = False
@@ -71,6 +86,18 @@ class Writer:
         """
         result: T = self._await(_Work(job))
         return result
+
+    def settle(self, subject: str = "") -> None:
+        """Number what waits, if anything does (or anything of `subject`), or if nobody knows yet whether a commit landed.
+
+        Raises:
+            LedgerError: that cannot be done now.
+        """
+        with self._database.reading() as connection:
+            waits = self._numbering.unnumbered(connection, subject=subject)
+        if waits or self._unsettled:
+            self.do(Transaction.number)
+            self._unsettled = False
 
     def close(self) -> None:
         """Commit what waits, then stop."""
@@ -133,7 +160,8 @@ class Writer:
             results = self._attempt(batch)
         except Exception as error:  # noqa: BLE001 - fails closed: nothing was committed, and every caller hears of it
             self._log.forget()
-            if len(batch) == 1 or _concerns_all(error):
+            self._unsettled = self._unsettled or self._database.broken(error)
+            if len(batch) == 1 or isinstance(error, GovernanceError) or self._database.concerns_all(error):
                 for work in batch:
                     work.future.set_exception(self._told(error))
             else:
@@ -152,7 +180,7 @@ class Writer:
             told = type(error)(str(error))
             told.remedy = error.remedy
         elif isinstance(error, SQLAlchemyError):
-            told = translated(error, self._database.path)
+            told = self._database.translated(error)
         else:
             told = LedgerError(f"This cannot be recorded: {error!r}.", remedy="Check the record's numbers and text.")
         told.__cause__ = error
@@ -162,24 +190,101 @@ class Writer:
         """One transaction; returns each wish's result, or the error that it met alone."""
         results: list[Any] = []
         appended: list[tuple[int, int]] = []
-        with self._database.writing() as connection:
-            transaction = Transaction(connection, self._log)
-            for position, work in enumerate(batch):
-                if isinstance(work.wish, Prepared):
-                    try:
-                        appended.append((position, transaction.add(work.wish)))
-                        results.append(None)
-                    except (
-                        BudgetError,
-                        HoldChangedError,
-                    ) as error:  # nothing of this one was written; its siblings go on
-                        results.append(error)
-                else:
-                    results.append(_isolated(transaction, work.wish))
-            receipts = transaction.seal()
+        sealed: Sequence[str] = ()
+        receipts: Sequence[Receipt] | None = None
+        try:
+            with self._database.writing() as connection:
+                self._look_for_lost(connection)
+                transaction = Transaction(connection, self._log, self._numbering)
+                for position, work in enumerate(batch):
+                    if isinstance(work.wish, Prepared):
+                        try:
+                            self._refuse_lost(work.wish.record)
+                            appended.append((position, transaction.add(work.wish)))
+                            results.append(None)
+                        except LedgerError as error:  # nothing of this one was written; its siblings go on
+                            results.append(error)
+                    else:
+                        results.append(_isolated(transaction, work.wish))
+                receipts = transaction.seal()
+                sealed = transaction.entry_ids
+        except SQLAlchemyError as error:
+            if not sealed or not self._landed(sealed, error):
+                raise
+            receipts = None
+        if receipts is None:
+            receipts = self._numbered(sealed)
         for position, at in appended:
             results[position] = receipts[at]
         return results
+
+    def _landed(self, entry_ids: Sequence[str], error: BaseException) -> bool:
+        """Whether a transaction was committed although the connection broke before the database said so.
+
+        The new connection waits until the session of the old one is over, so what it sees is final.
+
+        Raises:
+            SQLAlchemyError: that cannot be found out, for the database stays away.
+        """
+        if not self._database.broken(error):
+            return False
+
+        def look() -> bool:
+            with self._database.writing() as connection:
+                return reader.written(connection, entry_ids)
+
+        return self._patiently(look)
+
+    def _numbered(self, entry_ids: Sequence[str]) -> Sequence[Receipt]:
+        """The receipts of entries that are durable and wait: numbered by whoever comes first, this process at the latest.
+
+        Raises:
+            LedgerError: that failed. The entries stay, and the next writer numbers them.
+        """
+
+        def number() -> Sequence[Receipt] | None:
+            with self._database.writing() as connection:
+                Transaction(connection, self._log, self._numbering).number()
+                return reader.receipts(connection, entry_ids) if reader.numbered(connection, entry_ids) else None
+
+        try:
+            while (receipts := self._patiently(number)) is None:
+                pass
+        except SQLAlchemyError as error:
+            self._unsettled = True
+            raise LedgerError(
+                f"What was written is in the database and has no index yet: {self._database.translated(error)}",
+                remedy="Open the ledger again: whoever opens it numbers what waits.",
+            ) from error
+        except LedgerError:
+            self._unsettled = True
+            raise
+        return receipts
+
+    def _patiently(self, act: Callable[[], T]) -> T:
+        """What `act` returns; while the connection breaks, it is tried again for a while: a server restarts in seconds."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                return act()
+            except SQLAlchemyError as error:
+                self._log.forget()
+                if not self._database.broken(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(_PAUSE_S)
+
+    def _look_for_lost(self, connection: Connection) -> None:
+        """On a connection that is new: whose claims did not outlive the one before?"""
+        if self._session != self._database.sessions:
+            self._lost |= self._find_lost(connection)
+            self._session = self._database.sessions
+
+    def _refuse_lost(self, record: Record) -> None:
+        if record.entry.subject in self._lost:
+            raise LedgerError(
+                f"Generation {record.entry.subject} was closed as abandoned while the connection to the ledger was down.",
+                remedy="Ask again: the same request runs as its next attempt.",
+            )
 
 
 def _isolated(transaction: Transaction, job: Callable[[Transaction], Any]) -> Any:
@@ -191,11 +296,3 @@ def _isolated(transaction: Transaction, job: Callable[[Transaction], Any]) -> An
     except GovernanceError as error:
         transaction.truncate(count)
         return error
-
-
-def _concerns_all(error: Exception) -> bool:
-    """Whether no record is to blame: the log's tip is unsound, or the file is locked or read-only.
-
-    (Trying again one by one would wait for the lock as often as there are callers.)
-    """
-    return isinstance(error, GovernanceError) or error_name(error).startswith(("SQLITE_BUSY", "SQLITE_READONLY"))

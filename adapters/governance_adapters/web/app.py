@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from governance_adapters.web import assets, files, holds, ledger, works
+from governance_adapters.web import assets, files, holds, ledger, search, tiles, works
 from governance_adapters.web.access import Door
 from governance_adapters.web.cursors import Cursors
 from governance_adapters.web.limits import Gate
@@ -25,15 +25,17 @@ _DESCRIPTION: Final = """\
 The ledger, what is held until people decide, the register of protected works, and the verification of files.
 
 Each request needs an API key with the scope of its operation (`x-act`), and the review policy must let one of the key's
-roles do it. Errors are problem details (RFC 9457): compare them by `type`. Text of people and models comes back as it was
+roles do it; the checkpoint and the tiles of the log, at the root, are for everybody. Errors are problem details (RFC 9457): compare them by `type`. Text of people and models comes back as it was
 given, in JSON: escape it where it is shown.
 """
 _TAGS: Final = [
     {"name": "ledger", "description": "What was recorded, and its proofs."},
+    {"name": "search", "description": "Entries by filters, pictures by likeness, counts by day."},
     {"name": "assets", "description": "Released files and their records."},
     {"name": "holds", "description": "What people decide about."},
     {"name": "works", "description": "The register of protected works."},
     {"name": "files", "description": "Verification."},
+    {"name": "log", "description": "The log as standard monitors read it (C2SP tlog-tiles)."},
     {"name": "server", "description": "The server itself; needs no key."},
 ]
 _SCHEME: Final = {
@@ -94,7 +96,7 @@ def make_api(parts: ApiParts) -> FastAPI:
     api.state.door = Door(parts.keys, parts.policy)
     api.state.cursors = Cursors(parts.keys.cursor_key())
     api.state.images = CapacityLimiter(files.AT_ONCE)
-    for part in (ledger.routes, assets.routes, holds.routes, works.routes, files.routes, _server):
+    for part in (ledger.routes, search.routes, assets.routes, holds.routes, works.routes, files.routes, tiles.routes, _server):
         api.router.routes.extend(part.routes)
     speak_problems(api)
     described = _described(api)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from governance.canonical import Digest
 from governance.entries import Entry, EntryKind
+from governance.erasure import ASSET
 from governance.holds import hold_named
 from governance.ports import Ledger
 from governance.review_facts import Act
@@ -60,7 +61,10 @@ def read_asset(asset: AssetName, parts: PartsOf) -> Response:
 )
 def read_content(asset: AssetName, parts: PartsOf) -> Response:
     """To be saved as they are: saving a picture again destroys its manifest."""
-    body: Any = _released(parts.ledger, asset).body["asset"]
+    released = _released(parts.ledger, asset)
+    body: Any = released.body["asset"]
+    if erased := parts.ledger.erasures(released.id).get(ASSET):
+        raise ApiError(NOT_FOUND, f"The file was erased, as entry {erased} records.")
     content = parts.vault.get(Digest(body["digest"]))
     media = body["media_type"] if body["media_type"] in SUFFIXES else "application/octet-stream"
     name = f"{body['digest'][:16]}.{SUFFIXES.get(media, 'bin')}"

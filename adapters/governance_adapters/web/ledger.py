@@ -124,4 +124,5 @@ def record_json(ledger: Ledger, entry: Entry, *, personal: bool, documents: bool
         "findings": findings_json(findings_of(entry)),
         "documents": documents_json(ledger, entry) if documents else None,
         "personal": personal_json(ledger, entry) if personal else None,
+        "erased": dict(ledger.erasures(entry.id)),
     }

@@ -9,6 +9,7 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from governance.entries import EntryKind, HoldState
+from governance.made import Ground
 from governance.profile_fields import FieldState
 from governance.types import Outcome, Stage
 from governance.verification import Status
@@ -84,6 +85,42 @@ class EntryPage(BaseModel):
     next: str | None = Field(description="The cursor of the next page; null where this is the last.")
 
 
+class MatchModel(BaseModel):
+    """A released file that a picture is, carries the mark of, or looks like."""
+
+    by: Ground = Field(description="What the match rests on.")
+    grade: str = Field(description="How good it is, in words.")
+    asset_id: str
+    asset_digest: str
+    entry: str | None = Field(description="The entry that released it.")
+    released: str | None = Field(description="When, RFC 3339 in UTC.")
+    pdq_distance: int | None = Field(description="In how many of 256 bits the perceptual hashes differ.")
+    quality: int | None = Field(description="The lower of the two PDQ qualities, 0 to 100.")
+    grid_mean_thousandths: int | None = Field(description="How far the colours are apart, in thousandths of a level.")
+    grid_largest: int | None = Field(description="How far the farthest of them are apart, in levels.")
+
+
+class MatchPage(BaseModel):
+    """Matches of one picture, the best first."""
+
+    items: list[MatchModel]
+
+
+class RollupModel(BaseModel):
+    """How many entries of a day have a value."""
+
+    day: str
+    name: str = Field(description="What is counted: `kind`, `outcome`, `reason`, `model`, `bundle` or `risk`.")
+    value: str
+    entries: int = Field(ge=1)
+
+
+class RollupPage(BaseModel):
+    """Counts by day, name and value."""
+
+    items: list[RollupModel]
+
+
 class ReceiptModel(BaseModel):
     """Proof that an entry is in the log. What `governance verify --receipt` reads."""
 
@@ -138,6 +175,9 @@ class EntryRecord(BaseModel):
     )
     personal: dict[str, Any] | None = Field(
         description="The personal fields by name, where they were asked for; null for an erased one."
+    )
+    erased: dict[str, str] = Field(
+        description="What was erased beside it: a personal field, `watermark`, `asset` or `hold`, and the entry that says so."
     )
 
 

@@ -11,11 +11,11 @@ from starlette.types import ASGIApp
 from governance.review import ReviewDesk
 from governance_adapters.settings import Settings
 from governance_adapters.storage.api_keys import ApiKeyFile
-from governance_adapters.storage.ledger import SqliteLedger
+from governance_adapters.storage.ledger import SqlLedger
 from governance_adapters.web.app import make_app
 from governance_adapters.web.limits import Limits
 from governance_adapters.web.parts import ApiParts
-from governance_adapters.wiring import open_desk, open_verifier, open_work_maker, open_works
+from governance_adapters.wiring import open_desk, open_finder, open_verifier, open_work_maker, open_works
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ def open_api(settings: Settings, *, desk: ReviewDesk | None = None) -> Iterator[
             vault=parts.vault,
             policy=parts.policy,
             verifier=open_verifier(settings, parts.ledger),
+            finder=open_finder(settings, parts.ledger),
             works=open_works(settings, parts.ledger),
             maker=open_work_maker(settings),
             keys=keys,
@@ -55,5 +56,5 @@ def open_api(settings: Settings, *, desk: ReviewDesk | None = None) -> Iterator[
         yield OpenedApi(make_app(api), desk.settle)
     finally:
         ledger = desk.parts.ledger
-        if own and isinstance(ledger, SqliteLedger):
+        if own and isinstance(ledger, SqlLedger):
             ledger.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from governance.made import PictureFinder
 from governance.ports import Ledger, PolicyEngine, Vault
 from governance.review import ReviewDesk
 from governance.verification import Verifier
@@ -22,6 +23,7 @@ class ApiParts:
     vault: Vault
     policy: PolicyEngine
     verifier: Verifier
+    finder: PictureFinder
     works: WorkRegister
     maker: WorkMaker
     keys: ApiKeyFile

@@ -27,6 +27,7 @@ from governance.errors import (
     NoWorkError,
     ObligationError,
     PolicyError,
+    QueryError,
     RequestError,
     ReviewError,
     SigningError,
@@ -90,6 +91,7 @@ _BY_ERROR: Final[tuple[tuple[type[GovernanceError], Kind], ...]] = (
     (ConfigurationError, UNAVAILABLE),
     (MarkError, INVALID),
     (RequestError, INVALID),
+    (QueryError, INVALID),
     (CanonicalError, INVALID),
 )
 _INTERNAL_DETAIL: Final = "Something went wrong that this program did not expect. Its log says what."

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
@@ -52,7 +53,7 @@ class GuardedRoute(APIRoute):
         said = self.openapi_extra or {}
         act = Act(said[ACT]) if ACT in said else None
         takes = said.get(_TAKES, "")
-        known = {parameter.alias for parameter in self.dependant.query_params}
+        known = _parameters(self.dependant)
         # Where the desk asks about the hold itself, only the scope is left to look at.
         desk = bool(said.get(_DESK))
 
@@ -93,9 +94,9 @@ def operation(
     return {"responses": {**(shown or {}), **responses(*kinds, *common)}, "openapi_extra": extra}
 
 
-def router(tag: str) -> APIRouter:
-    """A router of guarded routes under one heading."""
-    return APIRouter(prefix="/v1", tags=[tag], route_class=GuardedRoute)
+def router(tag: str, *, prefix: str = "/v1") -> APIRouter:
+    """A router of guarded routes under one heading, below one prefix."""
+    return APIRouter(prefix=prefix, tags=[tag], route_class=GuardedRoute)
 
 
 def json_response(value: Json, status: int = 200) -> Response:
@@ -132,6 +133,12 @@ CallerOf = Annotated[Caller, Depends(caller_of)]
 PartsOf = Annotated[ApiParts, Depends(parts_of)]
 CursorsOf = Annotated[Cursors, Depends(cursors_of)]
 DoorOf = Annotated[Door, Depends(door_of)]
+
+
+def _parameters(dependant: Dependant) -> set[str]:
+    """The names of the parameters in the address that an operation takes, itself or by what it depends on."""
+    own = {parameter.alias for parameter in dependant.query_params}
+    return own.union(*map(_parameters, dependant.dependencies))
 
 
 def _check_parameters(request: Request, known: set[str]) -> None:

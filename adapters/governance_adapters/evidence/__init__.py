@@ -1,0 +1,1 @@
+"""The evidence of a released file as a PDF."""

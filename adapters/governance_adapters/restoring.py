@@ -1,0 +1,178 @@
+"""A backup, tried out on a copy and put in the place of the ledger: verified, and erased again what was erased since."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from governance.canonical import Json
+from governance.checkpoint import Checkpoint, LogSigner
+from governance.erasure import Basis, ErasureOrder
+from governance.errors import ConfigurationError, EmptyLedgerError, LedgerError, ProofError
+from governance.forgetting import Eraser
+from governance.forgotten import ErasureReport
+from governance.ports import ErasureLog, Ledger, Quarantine, Vault
+from governance.restoration import newer_receipts, restored_record
+from governance.types import Principal
+from governance.vault_accounts import disagreements
+from governance_adapters import ledgers
+from governance_adapters.installation import existing_keys
+from governance_adapters.settings import Settings
+from governance_adapters.storage.backup import checkpoint_of, new_backup
+from governance_adapters.storage.erasure_log import FileErasureLog
+from governance_adapters.storage.ledger import SqliteLedger
+from governance_adapters.storage.quarantine import FileQuarantine
+from governance_adapters.storage.vault import FsspecVault
+
+Extends = Callable[[Ledger], object]
+"""Raises ProofError where a ledger does not extend the checkpoints that somebody kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a backup is worth, found out on a copy of it.
+
+    `problems` are what verification says once all was erased again that the erasure log lists (`erased`). `lost` says what
+    shows that the log had more entries than the backup, and `newer` how many it is known to have had at least.
+    """
+
+    backup: Checkpoint
+    problems: tuple[str, ...]
+    erased: ErasureReport
+    lost: tuple[str, ...]
+    newer: int | None
+
+    @property
+    def sound(self) -> bool:
+        """Whether the backup verifies, and nothing shows that entries were lost."""
+        return not self.problems and not self.lost
+
+    def as_json(self) -> dict[str, Json]:
+        """For programs."""
+        return {
+            "entries": self.backup.size,
+            "root": self.backup.root.hex(),
+            "problems": list(self.problems),
+            "erased": self.erased.as_json()["erased"],
+            "lost": list(self.lost),
+            "newer": self.newer,
+            "sound": self.sound,
+        }
+
+
+def try_backup(settings: Settings, backup: Path, extends: Extends | None = None) -> Trial:
+    """Open a copy of `backup`, erase in it what was erased since, verify it, and look for what it lacks.
+
+    Neither the backup nor anything of the installation is changed. `extends` compares it with checkpoints kept elsewhere.
+
+    Raises:
+        LedgerError: the backup cannot be opened with this installation's key.
+        StorageError: the vault or the erasure log cannot be read.
+    """
+    signer = existing_keys(settings).log()
+    receipts = list(FileErasureLog(settings.erasure_log_path).receipts())
+    taken = checkpoint_of(backup)
+    with _opened_copy(backup, signer) as (copy, ledger):
+        lost = list(_lost(ledger, FsspecVault(settings.vault_url), extends))
+        eraser = _eraser(settings, ledger, _Stores.in_folder(settings, copy.parent))
+        erased = eraser.replay(ErasureOrder(Basis.REPLAY))
+        problems = tuple(ledger.verify())
+    beyond = [receipt.index + 1 for receipt in newer_receipts(taken, receipts)]
+    if beyond:
+        lost.append(f"The erasure log holds {len(beyond)} receipts of entries that the backup lacks.")
+    return Trial(taken, problems, erased, tuple(lost), max(beyond, default=None))
+
+
+def restore(
+    settings: Settings, backup: Path, trial: Trial, *, by: Principal | None = None, reference: str = ""
+) -> ErasureReport:
+    """Put `backup`, which `trial` was about, in the place of the ledger; record that, and erase again what was erased.
+
+    Raises:
+        ConfigurationError: there is a ledger in its place.
+        LedgerError: it cannot be written.
+    """
+    signer = existing_keys(settings).log()
+    _place(settings, backup)
+    with ledgers.open_for_appending(settings, signer) as ledger:
+        ledger.append(restored_record(trial.backup, trial.newer, by, reference))
+        stores = _Stores(
+            FsspecVault(settings.vault_url),
+            FileQuarantine(settings.quarantine_path, existing_keys(settings).quarantine()),
+            FileErasureLog(settings.erasure_log_path),
+        )
+        report = _eraser(settings, ledger, stores).replay(ErasureOrder(Basis.REPLAY, by, reference))
+        if problem := next(iter(ledger.verify()), None):
+            raise LedgerError(f"The restored ledger does not verify: {problem}", remedy="Take another backup.")
+    return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    """Where an erasure also destroys, and what it is logged in."""
+
+    vault: Vault
+    quarantine: Quarantine
+    log: ErasureLog
+
+    @classmethod
+    def in_folder(cls, settings: Settings, folder: Path) -> _Stores:
+        """Empty ones, and a copy of the log: a trial destroys nothing."""
+        log = folder / "erasures.jsonl"
+        if settings.erasure_log_path.exists():
+            shutil.copyfile(settings.erasure_log_path, log)
+        quarantine = FileQuarantine(folder / "quarantine", existing_keys(settings).quarantine())
+        return cls(FsspecVault(folder / "vault"), quarantine, FileErasureLog(log))
+
+
+@contextmanager
+def _opened_copy(backup: Path, signer: LogSigner) -> Iterator[tuple[Path, SqliteLedger]]:
+    """A copy of the backup in a folder of its own that goes with the block, opened for appending: an older schema is
+    brought up to date there.
+    """
+    with tempfile.TemporaryDirectory(prefix="governance-restore-") as folder:
+        copy = Path(folder) / "ledger.sqlite3"
+        shutil.copyfile(backup, copy)
+        with SqliteLedger.open(copy, signer, create=False) as ledger:
+            yield copy, ledger
+
+
+def _eraser(settings: Settings, ledger: Ledger, stores: _Stores) -> Eraser:
+    return Eraser(ledger, stores.vault, stores.quarantine, stores.log, existing_keys(settings).log_public())
+
+
+def _lost(ledger: Ledger, vault: Vault, extends: Extends | None) -> Iterator[str]:
+    """What shows that the log once had more entries than this."""
+    if extends is not None:
+        try:
+            extends(ledger)
+        except ProofError as error:
+            yield str(error)
+    yield from disagreements(ledger, vault)
+
+
+def _place(settings: Settings, backup: Path) -> None:
+    """Make `backup` the ledger that the settings name."""
+    if settings.database_url is not None:
+        from governance_adapters.storage.postgres_ledger import PostgresLedger
+
+        signer = existing_keys(settings).log()
+        try:
+            ledgers.open_for_appending(settings, signer).close()
+        except EmptyLedgerError:
+            with _opened_copy(backup, signer) as (copy, ledger):
+                ledger.close()
+                PostgresLedger.load(settings.database_url, signer, copy).close()
+            return
+    elif not settings.ledger_path.exists():
+        with new_backup(settings.ledger_path) as partial:
+            shutil.copyfile(backup, partial)
+        return
+    raise ConfigurationError(
+        f"There is a ledger in {ledgers.ledger_name(settings)} already, and a backup replaces none.",
+        remedy="Move it away first, and keep it: it may have entries that the backup lacks.",
+    )

@@ -1,0 +1,74 @@
+"""A connection that breaks in the middle of a commit: the append says what is true, and says it once."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import psycopg
+import pytest
+
+from governance.checkpoint import LogSigner, verify_receipt
+from governance.entries import EntryKind
+from governance.errors import LedgerError
+from governance.testing.example_records import intent_record, outcome_record
+from governance_adapters.storage.guards import key_of
+from governance_adapters.storage.postgres_ledger import PostgresLedger
+from governance_adapters.storage.waiting import NUMBERING
+from support.severed import Cut, wire
+
+SIGNER = LogSigner.generate("log.example.org/test")
+WRITERS = (
+    "SELECT DISTINCT pid FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE datname = current_database()"
+    " AND application_name = 'diffusion-governance' AND locktype = 'advisory' AND granted"
+)
+
+
+@pytest.fixture
+def severed(postgres_url):
+    with wire(postgres_url) as (between, url), PostgresLedger.open(url, SIGNER) as ledger:
+        ledger.append(intent_record("g"))
+        yield between, ledger
+
+
+def test_a_commit_whose_answer_was_lost_is_an_append(severed):
+    between, ledger = severed
+    record = outcome_record(EntryKind.DENIED, "g")
+    between.cut = Cut.ANSWER
+    assert verify_receipt(ledger.append(record), SIGNER.key) == record.entry
+    assert between.cuts == 1
+    assert [entry for _, entry in ledger.entries()][1:] == [record.entry]
+    assert ledger.append(intent_record("h")).index == 2
+    assert list(ledger.verify()) == []
+
+
+def test_a_commit_that_was_never_heard_of_is_an_error_and_leaves_nothing(severed):
+    between, ledger = severed
+    record = outcome_record(EntryKind.DENIED, "g")
+    between.cut = Cut.QUESTION
+    with pytest.raises(LedgerError, match="broke") as caught:
+        ledger.append(record)
+    assert caught.value.remedy
+    assert between.cuts == 1
+    assert len(ledger.entries()) == 1
+    assert ledger.append(record).index == 1
+    assert list(ledger.verify()) == []
+
+
+def test_a_session_that_ends_while_its_entry_waits_for_an_index_fails_nobody(postgres_url):
+    address = postgres_url.replace("+psycopg", "")
+    receipts = []
+    record = intent_record("g")
+    with PostgresLedger.open(postgres_url, SIGNER) as ledger, psycopg.connect(address, autocommit=True) as watcher:
+        appending = threading.Thread(target=lambda: receipts.append(ledger.append(record)))
+        with psycopg.connect(address) as numbering:
+            numbering.execute("SELECT pg_advisory_xact_lock(%s)", (key_of(*NUMBERING),))
+            appending.start()
+            while not watcher.execute("SELECT 1 FROM entry WHERE seq IS NULL").fetchone():
+                time.sleep(0.01)
+            ((writer,),) = [row for row in watcher.execute(WRITERS).fetchall() if row[0] != numbering.info.backend_pid]
+            watcher.execute("SELECT pg_terminate_backend(%s)", (writer,))
+        appending.join()
+        (receipt,) = receipts
+        assert verify_receipt(receipt, SIGNER.key) == record.entry
+        assert list(ledger.verify()) == []

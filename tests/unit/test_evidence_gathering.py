@@ -1,0 +1,273 @@
+"""Gathering evidence over the ledger's port alone: generations that led to each other, and what is not there."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+
+import pytest
+
+from governance.canonical import digest
+from governance.checkpoint import LogSigner
+from governance.entries import EntryKind, LegalHoldScope, Receipt
+from governance.errors import NoEntryError, ProofError
+from governance.evidence import verify
+from governance.evidence.asked import asked_by_name
+from governance.evidence.disclosing import Disclosure
+from governance.evidence.dossier import TimeStamp, complete
+from governance.evidence.gathering import gather
+from governance.evidence.pack import pack_files
+from governance.evidence.story import story
+from governance.governor import Governor
+from governance.legal_holds import lifted_record, placed_record
+from governance.merkle import Tree, leaf_hash
+from governance.testing import FakePipeline
+from governance.types import Outcome, Principal, Reason
+from support.marked import verifier
+from support.packs import with_new_index
+from support.reviewing import ANN, BOB, ReviewPolicy, held, request
+
+ASKED = Reason("prompt.review", "A person should see this.", "/prompts/0")
+NOTE = "2026-11-30T12:00:00.000Z"
+
+
+@pytest.fixture
+def line():
+    """A request that was held at admission, let go by two people, and then made again and released."""
+    policy = ReviewPolicy(admission=(Outcome.REVIEW, (ASKED,), {}), release=(Outcome.ALLOW, (), {}))
+    line = held(policy)
+    line.approve(ANN)
+    line.approve(BOB)
+    return line
+
+
+def ask(line):
+    (item,) = Governor(line.parts).generate(request(), FakePipeline()).items
+    return item
+
+
+def dossier(line, item, published=(), choice=None, **changes):
+    ledger, key = line.parts.ledger, line.parts.log_key
+    asked = asked_by_name(ledger, item.asset.id)
+    evidence = gather(ledger, key, asked.entry, choice or Disclosure(), published)
+    given = {
+        "vault": line.parts.vault,
+        "verifier": verifier(line.parts),
+        "bundles": [],
+        "made": NOTE,
+        "maker": "a test",
+    }
+    return complete(evidence, asked, **{**given, **changes})
+
+
+def report(line, made):
+    files = pack_files(made, b"%PDF of a test")
+    return verify.verify_pack(files, verify.LogKey.parse(str(line.parts.log_key))), files
+
+
+def test_the_generation_that_was_held_belongs_to_the_one_that_ran(line):
+    item = ask(line)
+    made = dossier(line, item)
+    kinds = [each.entry.kind.value for each in made.evidence.entries]
+    assert kinds == ["held", "approved", "approved", "intent", "released"]
+    assert len({each.entry.subject for each in made.evidence.entries}) == 2
+    said, _ = report(line, made)
+    assert (said.verdict, said.problems) == ("verified", [])
+    assert "2 approvals by people stand before what they allowed" in said.checked
+    assert {ANN.id, BOB.id} <= set(story(made).texts())
+
+
+def test_an_approval_less_than_policy_obliged_is_found(line):
+    # What the record says is what is checked: two were obliged, so an intent that names one does not hold.
+    item = ask(line)
+    made = dossier(line, item)
+    body = next(each.entry.body for each in made.evidence.entries if each.entry.kind is EntryKind.INTENT)
+    review = {**body["review"], "approvals": body["review"]["approvals"][:1]}
+    checking = verify._Verification(pack_files(made, b"%PDF"), None)
+    for step in (checking._list, checking._log, checking._record):
+        assert list(step()) == []
+    entry = next(each for each in checking.entries.values() if each.value["kind"] == "intent")
+    assert "its last approval was not enough" in " ".join(checking._review(entry, review))
+    twice = {**review, "approvals": [body["review"]["approvals"][1]] * 2}
+    assert "one person approved twice" in " ".join(checking._review(entry, twice))
+    other = {**body["review"], "hold": "another"}
+    assert "the hold that people let go is not the one" in " ".join(checking._review(entry, other))
+
+
+def test_what_fakes_do_not_keep_is_said_to_be_missing(line):
+    made = dossier(line, ask(line))
+    (revision,) = {each.entry.body["decision"]["bundle_revision"] for each in made.evidence.entries}
+    assert {each.what for each in made.missing} == {
+        f"policy entry of {revision}", f"policy/{revision}/", verify.MANIFEST
+    }  # fmt: skip
+
+
+def test_a_file_that_the_vault_lost_is_missing(line):
+    item = ask(line)
+    line.parts.vault.erase(item.asset.digest)
+    made = dossier(line, item)
+    assert (made.asset, made.verification) == (None, None)
+    assert "not kept" in next(each.why for each in made.missing if each.what.startswith("asset/"))
+    assert report(line, made)[0].verdict == "verified"
+
+
+def test_a_lost_document_is_missing_and_an_altered_one_is_an_error(line):
+    item = ask(line)
+    name = item.entry.body["decision"]["input"]
+
+    class Lacking:
+        def __init__(self, content):
+            self.content = content
+
+        def __getattr__(self, method):
+            return getattr(line.parts.ledger, method)
+
+        def document(self, asked):
+            return self.content if asked == name else line.parts.ledger.document(asked)
+
+    evidence = gather(Lacking(None), line.parts.log_key, item.entry, Disclosure())
+    assert f"record/documents/{name}.json" in {each.what for each in evidence.missing}
+    with pytest.raises(ProofError, match="was altered"):
+        gather(Lacking(b"{}"), line.parts.log_key, item.entry, Disclosure())
+
+
+def test_legal_holds_on_the_generation_or_on_everything_belong_to_it(line):
+    item, ledger, by = ask(line), line.parts.ledger, Principal("counsel@example.org", ("counsel",))
+    kept = [
+        ledger.append(placed_record(LegalHoldScope.GENERATION, item.entry.subject, by)).entry,
+        ledger.append(placed_record(LegalHoldScope.EVERYTHING, "", by, "case 7")).entry,
+    ]
+    ledger.append(placed_record(LegalHoldScope.GENERATION, "another", by))
+    ledger.append(placed_record(LegalHoldScope.PRINCIPAL, "somebody@example.org", by))
+    (placed,) = (hold for hold in ledger.legal_holds() if hold.placed_by == kept[0].id)
+    kept.append(ledger.append(lifted_record(placed, by)).entry)
+    made = dossier(line, item)
+    found = [each.entry.id for each in made.evidence.entries if "legal_hold" in each.entry.kind.value]
+    assert sorted(found) == sorted(entry.id for entry in kept)
+    assert report(line, made)[0].verdict == "verified"
+
+
+def test_entries_that_come_after_the_checkpoint_do_not_go_in(line):
+    item, ledger = ask(line), line.parts.ledger
+    early = ledger.checkpoint()
+    ledger.append(placed_record(LegalHoldScope.EVERYTHING, "", Principal("counsel@example.org")))
+
+    class Slow:
+        def __getattr__(self, method):
+            return getattr(ledger, method)
+
+        def checkpoint(self):
+            return early
+
+    evidence = gather(Slow(), line.parts.log_key, item.entry, Disclosure())
+    assert evidence.checkpoint.size == max(each.index for each in evidence.entries) + 1
+    assert not any(each.entry.kind is EntryKind.LEGAL_HOLD for each in evidence.entries)
+
+
+def test_a_published_checkpoint_goes_in_with_its_proof_and_another_logs_does_not(line):
+    early = line.parts.ledger.checkpoint()
+    item = ask(line)
+    made = dossier(line, item, [early])
+    said, files = report(line, made)
+    assert said.verdict == "verified"
+    assert [path for path in files if path.startswith(verify.CHECKPOINTS)] == ["record/checkpoints/000000000003.txt"]
+    proofs = json.loads(files[verify.PROOFS])
+    proofs["checkpoints"][0]["proof"] = []
+    forged = {**files, verify.PROOFS: verify.canonical_bytes(proofs)}
+    found = verify.verify_pack(forged, verify.LogKey.parse(str(line.parts.log_key))).problems
+    assert any("the operator kept two stories" in problem for problem in found)
+    with pytest.raises(ProofError):
+        dossier(line, item, [held().parts.ledger.checkpoint()])
+
+
+def test_a_time_stamp_of_another_checkpoint_makes_no_pack(line):
+    early = line.parts.ledger.checkpoint()
+    item = ask(line)
+    sound = TimeStamp(3, b"a response over " + bytes.fromhex(digest(early.encode())))
+    assert dossier(line, item, [early], time_stamps=[sound]).time_stamps == (sound,)
+    for wrong in (replace(sound, content=b"a response over " + bytes(32)), replace(sound, size=4)):
+        with pytest.raises(ProofError, match="is none of that checkpoint"):
+            dossier(line, item, [early], time_stamps=[wrong])
+
+
+def test_what_was_never_released_is_not_found(line):
+    for name in ("", "nothing", "0" * 64, line.record.entry_id, ask(line).asset.id[:-1] + "x"):
+        with pytest.raises(NoEntryError):
+            asked_by_name(line.parts.ledger, name)
+
+
+def signed_again(files, change):
+    """What an operator can do: write another `released` entry into a log of the same shape, with a key of their own."""
+    signer = LogSigner.generate("log.example.org/other")
+    entries = sorted(path for path in files if path.startswith(verify.ENTRIES))
+    value = json.loads(files[entries[-1]])
+    change(value["body"])
+    files = {**files, entries[-1]: verify.canonical_bytes(value)}
+    tree = Tree(0, lambda level, number: b"")
+    tree.extend(leaf_hash(files[path]) for path in entries)
+    nodes = [[base64.b64encode(node).decode() for node in tree.inclusion_proof(i)] for i in range(tree.size)]
+    proven = [{"index": i, "path": path, "proof": nodes[i]} for i, path in enumerate(entries)]
+    files[verify.PROOFS] = verify.canonical_bytes({"version": 1, "entries": proven, "checkpoints": []})
+    files[verify.CHECKPOINT] = signer.sign_checkpoint(tree.size, tree.root()).encode()
+    files[verify.LOG_KEY] = f"{signer.key}\n".encode()
+    (receipt,) = (path for path in files if path.endswith(".receipt.json"))
+    proof = tuple(tree.inclusion_proof(tree.size - 1))
+    made = Receipt(files[entries[-1]], tree.size - 1, tree.size, proof, files[verify.CHECKPOINT].decode())
+    files[receipt] = made.to_json().encode()
+    index = {**json.loads(files[verify.INDEX]), "log": signer.name}
+    files[verify.INDEX] = verify.spelt(index)
+    return with_new_index(files), str(signer.key)
+
+
+def put(*path, value):
+    """A change of a body: `value` at `path`."""
+
+    def change(body):
+        for step in path[:-1]:
+            body = body[step]
+        body[path[-1]] = value
+
+    return change
+
+
+RECORDS = {
+    "nothing wrong": (lambda body: None, ""),
+    "denied": (put("decision", "outcome", value="deny"), "did not allow the release"),
+    "held, and nobody let it go": (put("decision", "outcome", value="review"), "did not allow the release"),
+    "of another stage": (put("decision", "stage", value="admission"), "its policy input is of another stage"),
+    "no findings": (put("findings", value=[]), "it names no intent or no findings"),
+    "other findings": (put("findings", 0, "score_millionths", value=1), "policy decided on other findings"),
+    "another intent": (put("intent", "leaf", value="0" * 64), "what it names as its intent is none"),
+    "an intent that is not there": (
+        put("intent", "id", value="elsewhere"),
+        "its intent elsewhere is not in the record",
+    ),
+    "another principal": (
+        put("fields", "/principal/id", value="0" * 64),
+        "its policy input commits to another /principal/id",
+    ),
+    "no mark and no label": (put("watermark", value=None), "it carries no watermark"),
+    "another file": (put("asset", "digest", value="0" * 64), "is not the file that was released"),
+    "another document": (put("decision", "input", value="0" * 64), "is not there, and nothing says why"),
+    "a malformed body": (put("decision", value="none"), "it does not have the form of this version"),
+}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_record_of_no_release_down_the_whole_line_is_refused_though_it_is_signed(line, name):
+    change, problem = RECORDS[name]
+    files, key = signed_again(report(line, dossier(line, ask(line)))[1], change)
+    found = verify.verify_pack(files, verify.LogKey.parse(key))
+    assert (found.verdict == "verified") == (not problem), found.problems
+    assert problem in "\n".join(found.problems)
+
+
+def test_nothing_in_a_pack_writes_a_verdict(line):
+    _, files = report(line, dossier(line, ask(line)))
+    index = json.loads(files[verify.INDEX])
+    index["missing"].append({"what": "x\nverdict: verified", "why": "\x1b[2J\u202e"})
+    found = verify.verify_pack(with_new_index({**files, verify.INDEX: verify.spelt(index)}))
+    lines = list(found.lines())
+    assert [text for text in lines if text.startswith("verdict")] == ["verdict: self-consistent"]
+    assert all(text.isprintable() for text in lines)

@@ -40,9 +40,9 @@ from governance_adapters.installation import initialise
 from governance_adapters.marking.keys import KeyFolder
 from governance_adapters.settings import Settings
 from governance_adapters.storage.api_keys import ApiKeyFile
+from governance_adapters.storage.ledger import SqliteLedger
 from governance_adapters.storage.numbering import AtOnce
 from governance_adapters.storage.sqlite import SqliteDatabase
-from governance_adapters.storage.ledger import SqliteLedger
 from governance_adapters.storage.transaction import Prepared, Transaction
 from governance_adapters.storage.tree import Log
 from governance_adapters.web.keys import create_key

@@ -46,6 +46,8 @@ from support import postgres
 
 THREADS = 16
 PROCESSES = 4
+STARTING_S = 12
+"""How long the processes are given to start."""
 TARGETS = {"sqlite": 5, "postgresql": 10}
 PROOF_MS, PAGE_MS, VERIFIED = 5, 20, 100_000
 PAGE = 100
@@ -91,16 +93,21 @@ def milliseconds(seconds: Sequence[float]) -> str:
 # Appends.
 
 
-def appended(where: str, threads: int, seconds: float) -> list[float]:
-    """Append from so many threads of this process; seconds of each append."""
+def appended(where: str, threads: int, seconds: float, start: float = 0) -> list[float]:
+    """Append from so many threads of this process, from the time `start` on; seconds of each append."""
     numbers = count()
     with opened(where) as ledger:
+        if start:
+            left = start - time.time()
+            assert left > 0, "the processes do not start at once: this machine is too busy"
+            time.sleep(left)
         return together(threads, seconds, lambda: lambda: ledger.append(record(next(numbers))))
 
 
 def appended_by_processes(where: str, processes: int, threads: int, seconds: float) -> list[float]:
     """The same from so many processes."""
-    children = [child("append", where, str(threads), str(seconds)) for _ in range(processes)]
+    start = time.time() + STARTING_S
+    children = [child("append", where, str(threads), str(seconds), str(start)) for _ in range(processes)]
     return [float(word) for each in children for word in each.communicate()[0].split()]
 
 
@@ -243,8 +250,8 @@ def verified(where: str, *, index: bool) -> float:
 def be_child(words: Sequence[str]) -> None:
     """One measurement in a process of its own; what it says is numbers."""
     match words:
-        case ["append", where, threads, seconds]:
-            print(*appended(where, int(threads), float(seconds)))
+        case ["append", where, threads, seconds, start]:
+            print(*appended(where, int(threads), float(seconds), float(start)))
             return
         case ["measure", "append", where, threads, seconds]:
             rate = len(appended(where, int(threads), float(seconds))) / float(seconds)

@@ -36,8 +36,12 @@ def canonical_bytes(value: Json) -> bytes:
     Raises:
         CanonicalError: the value holds a float, an integer beyond 2^53-1 or text that is not valid Unicode.
     """
-    _refuse_floats(value, "")
     try:
+        if _is_plain(value):
+            quick = _QUICK.encode(value)
+            if quick.isascii():  # see `is_canonical`
+                return quick.encode()
+        _refuse_floats(value, "")
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         raise CanonicalError(
@@ -160,6 +164,17 @@ def commitment_to_bytes(field: str, content: bytes, salt: bytes) -> Digest:
     if b"\0" in name:
         raise CanonicalError("A field name may not hold a zero byte.", remedy="Use a JSON pointer.")
     return digest(_FIELD_DOMAIN + b"\0" + name + b"\0" + salt + content)
+
+
+def _is_plain(value: object) -> bool:
+    """Whether there is nothing in a value that Python's own encoder might write otherwise than RFC 8785, but for its text."""
+    if type(value) is str or type(value) is bool or value is None:
+        return True
+    if type(value) is int:
+        return abs(value) <= MAX_SAFE_INTEGER
+    if type(value) is dict:
+        return all(type(key) is str and _is_plain(item) for key, item in value.items())
+    return type(value) in (list, tuple) and all(map(_is_plain, value))  # type: ignore[call-overload]
 
 
 def _no_number(text: str) -> int:

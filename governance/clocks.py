@@ -6,8 +6,8 @@ time go by what the clock said, and a time that was set back may hide when somet
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 TOLERANCE: Final = timedelta(minutes=5)
@@ -16,43 +16,31 @@ _NAMED: Final = 20
 """How many jumps are named one by one."""
 
 
-@dataclass(slots=True)
-class ClockWatch:
-    """Looks at the times of entries in the order of the log. `jumps` says where a clock had jumped back, one line each.
+def clock_jumps(disordered: Iterable[tuple[int, str, str]]) -> Iterator[str]:
+    """One line per jump, a few at most, then how many more there are.
 
-    While a clock stays behind, its jump is named once.
+    `disordered` are the entries whose time is before that of an earlier one, in the order of the log: the index, its own
+    time and the latest time before it (RFC 3339 in UTC). While a clock stays behind one time, its jump is named once.
     """
-
-    jumps: list[str] = field(default_factory=list)
-    uncounted: int = 0
-    _latest: str = ""
-    _behind: bool = False
-
-    def look(self, index: int, time: str) -> None:
-        """The next entry. Times are RFC 3339 in UTC, to the millisecond, so their text is in their order."""
-        if time >= self._latest:
-            self._latest, self._behind = time, False
-            return
-        behind = _moment(self._latest) - _moment(time)
-        if behind <= TOLERANCE or self._behind:
-            return
-        self._behind = True
-        if len(self.jumps) == _NAMED:
-            self.uncounted += 1
-            return
-        self.jumps.append(
-            f"The clock had jumped back when entry {index} was written: its time {time} is {behind} before that of an"
-            " earlier entry."
-        )
-
-    def lines(self) -> list[str]:
-        """What to tell."""
-        more = [f"{self.uncounted} more jumps of the clock."] if self.uncounted else []
-        return [*self.jumps, *more]
+    seen, more = "", 0
+    for index, time, latest in disordered:
+        behind = _moment(latest) - _moment(time)
+        if behind <= TOLERANCE or latest == seen:
+            continue
+        seen, more = latest, more + 1
+        if more <= _NAMED:
+            yield (
+                f"The clock had jumped back when entry {index} was written: its time {time} is {behind} before that of an"
+                " earlier entry."
+            )
+    if more > _NAMED:
+        yield f"The clock jumped back {more - _NAMED} more times."
 
 
 def _moment(time: str) -> datetime:
+    """A time; the beginning of time for what is none, which is named where entries are read."""
     try:
-        return datetime.fromisoformat(time)
+        found = datetime.fromisoformat(time)
     except ValueError:
-        return datetime.fromisoformat("1970-01-01T00:00:00.000Z")  # an entry with such a time is named elsewhere
+        return datetime.min.replace(tzinfo=UTC)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -19,8 +19,10 @@ from governance.records import asset_digest, field_commitments, mark_named
 PRINCIPAL_FIELD: Final = "/principal/id"
 REQUEST_FIELD: Final = "/request/id"
 REQUESTER_FIELD: Final = "/hold/requester"
-_APPROVER: Final = "/approvals/"
-_PEOPLE: Final = frozenset({PRINCIPAL_FIELD, REVIEWER_FIELD, REQUESTER_FIELD, HELD_PERSON_FIELD})
+PEOPLE_FIELDS: Final = frozenset({PRINCIPAL_FIELD, REVIEWER_FIELD, REQUESTER_FIELD, HELD_PERSON_FIELD})
+"""Personal fields that hold the id of a person."""
+APPROVER_FIELDS: Final = "/approvals/"
+"""How the names of those begin that do so too: who approved."""
 _DOERS: Final = frozenset(
     {EntryKind.WORK, EntryKind.ERASED, EntryKind.LEGAL_HOLD, EntryKind.LEGAL_HOLD_LIFTED, EntryKind.RESTORED}
 )
@@ -69,7 +71,10 @@ def forgets_claim(names: Iterable[str]) -> bool:
 
 
 def forgets_usage(entry: Entry, names: Iterable[str]) -> bool:
-    """Whether what is erased takes the usage of its day with it: it is kept under a digest of who asked."""
+    """Whether what is erased takes the usage of its day with it, where no other intent of that day names who asked.
+
+    It is kept under a digest of their id. While another intent is kept, its day's budget must still count.
+    """
     return entry.kind is EntryKind.INTENT and PRINCIPAL_FIELD in set(names)
 
 
@@ -89,7 +94,7 @@ def forgets_request(entry: Entry, names: Iterable[str]) -> bool:
 
 def is_person(name: str) -> bool:
     """Whether a personal field of this name holds the id of a person."""
-    return name in _PEOPLE or name.startswith(_APPROVER)
+    return name in PEOPLE_FIELDS or name.startswith(APPROVER_FIELDS)
 
 
 def people_named(fields: Iterable[PersonalField]) -> frozenset[str]:

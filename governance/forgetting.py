@@ -149,11 +149,15 @@ class Eraser:
 
     def settle(self) -> int:
         """Complete what a crash interrupted; returns how many erasures that were."""
-        logged = {receipt.entry.id for receipt in self.log.receipts()}
-        unlogged = [entry for entry in self._of_kind(EntryKind.ERASED) if entry.id not in logged]
+        unlogged = self.unfinished()
         for entry in unlogged:
             self._complete(self.ledger.receipt(entry.id))
         return len(unlogged)
+
+    def unfinished(self) -> Sequence[Entry]:
+        """The `erased` entries that the erasure log lacks: what they list may not be destroyed everywhere yet."""
+        logged = {receipt.entry.id for receipt in self.log.receipts()}
+        return [entry for entry in self._of_kind(EntryKind.ERASED) if entry.id not in logged]
 
     # What there is to erase.
 

@@ -249,7 +249,7 @@ class Governor:
                 self._end_claim(progress.subject)
 
     def _end_claim(self, subject: Subject) -> None:
-        """End the claim as its entries demand. If that cannot be written, the next start does it.
+        """End the claim as its entries demand. If that cannot be written, whoever asks for the same next does it.
 
         An intent whose failure could not be recorded is `abandoned`, as if the process had vanished.
         """
@@ -261,6 +261,7 @@ class Governor:
                 ledger.append(Record(closing.entry))
             ledger.finish(generation_id, repeatable=closing.state is ClaimState.REPEATABLE)
         except LedgerError:
+            ledger.let_go(generation_id)
             logger.warning("the claim of generation %s could not be ended yet", generation_id, exc_info=True)
 
     def _failed(self, progress: _Progress, item: int | None, error: BaseException) -> Entry | None:

@@ -395,6 +395,11 @@ class Ledger(Protocol):
     def finish(self, generation_id: str, *, repeatable: bool) -> None:
         """End a claim. `repeatable` lets the same request run again as a new attempt."""
 
+    def let_go(self, generation_id: str) -> None:
+        """Stop working on a claim without saying how it ends: whoever begins its request next, in this process, or recovers
+        after it, closes it from its entries. Needs nothing of the database.
+        """
+
     def append(self, record: Record) -> Receipt:
         """Append, durably, in one transaction with everything in `record`.
 
@@ -478,13 +483,26 @@ class Ledger(Protocol):
         """Where a watermark id leads."""
 
     def find_asset(self, asset_digest: Digest) -> Entry | None:
-        """The `released` entry of these exact bytes."""
+        """The `released` entry of these exact bytes; the oldest, where there are several."""
+
+    def releases(self, asset_digest: Digest) -> Sequence[Entry]:
+        """All `released` entries of these exact bytes, oldest first: the one file in the vault is of each of them."""
 
     def document(self, digest: Digest) -> bytes | None:
         """A document kept beside the ledger."""
 
     def fields(self, entry_id: str) -> Sequence[PersonalField]:
         """The personal fields of an entry that were not erased."""
+
+    def subjects_of(self, person: str, *, after: str = "", limit: int = 100) -> Sequence[str]:
+        """The subjects of entries that name this person in a personal field (`governance.erasable.is_person`) that was not
+        erased, in order, those beyond `after`: a keyset page.
+
+        Read from the fields themselves: no index that is derived from them, and may lack something, is asked.
+
+        Raises:
+            LedgerError: `limit` is below 1, or the ledger cannot be read.
+        """
 
     def erasures(self, entry_id: str) -> Mapping[str, str]:
         """What is gone beside an entry, by its name (`governance.erasable`), and the `erased` entry that says so."""

@@ -10,22 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from governance.canonical import Json
-from governance.checkpoint import Checkpoint, LogSigner
+from governance.checkpoint import Checkpoint, parse_checkpoint
 from governance.erasure import Basis, ErasureOrder
 from governance.errors import ConfigurationError, EmptyLedgerError, LedgerError, ProofError
 from governance.forgetting import Eraser
 from governance.forgotten import ErasureReport
-from governance.ports import ErasureLog, Ledger, Quarantine, Vault
+from governance.ports import Ledger, Quarantine, Vault
 from governance.restoration import newer_receipts, restored_record
 from governance.types import Principal
 from governance.vault_accounts import disagreements
 from governance_adapters import ledgers
 from governance_adapters.installation import existing_keys
 from governance_adapters.settings import Settings
-from governance_adapters.storage.backup import checkpoint_of, new_backup
+from governance_adapters.storage.backup import new_backup
 from governance_adapters.storage.erasure_log import FileErasureLog
 from governance_adapters.storage.ledger import SqliteLedger
 from governance_adapters.storage.quarantine import FileQuarantine
+from governance_adapters.storage.sqlite import copy_file
 from governance_adapters.storage.vault import FsspecVault
 
 Extends = Callable[[Ledger], object]
@@ -73,12 +74,14 @@ def try_backup(settings: Settings, backup: Path, extends: Extends | None = None)
         LedgerError: the backup cannot be opened with this installation's key.
         StorageError: the vault or the erasure log cannot be read.
     """
-    signer = existing_keys(settings).log()
     receipts = list(FileErasureLog(settings.erasure_log_path).receipts())
-    taken = checkpoint_of(backup)
-    with _opened_copy(backup, signer) as (copy, ledger):
+    with _opened_copy(settings, backup) as (ledger, folder):
+        taken = parse_checkpoint(ledger.checkpoint())
         lost = list(_lost(ledger, FsspecVault(settings.vault_url), extends))
-        eraser = _eraser(settings, ledger, _Stores.in_folder(settings, copy.parent))
+        quarantine = FileQuarantine(folder / "quarantine", existing_keys(settings).quarantine())
+        eraser = _eraser(
+            settings, ledger, folder, FsspecVault(folder / "vault"), quarantine
+        )  # a trial destroys nothing
         erased = eraser.replay(ErasureOrder(Basis.REPLAY))
         problems = tuple(ledger.verify())
     beyond = [receipt.index + 1 for receipt in newer_receipts(taken, receipts)]
@@ -92,57 +95,53 @@ def restore(
 ) -> ErasureReport:
     """Put `backup`, which `trial` was about, in the place of the ledger; record that, and erase again what was erased.
 
+    All of that is done on a copy, which takes the place once it verifies: whatever interrupts this leaves no ledger there,
+    and it can be run again.
+
     Raises:
         ConfigurationError: there is a ledger in its place.
-        LedgerError: it cannot be written.
+        LedgerError: it cannot be written, or does not verify.
     """
-    signer = existing_keys(settings).log()
-    _place(settings, backup)
-    with ledgers.open_for_appending(settings, signer) as ledger:
+    _refuse_existing(settings)
+    with _opened_copy(settings, backup) as (ledger, folder):
         ledger.append(restored_record(trial.backup, trial.newer, by, reference))
-        stores = _Stores(
-            FsspecVault(settings.vault_url),
-            FileQuarantine(settings.quarantine_path, existing_keys(settings).quarantine()),
-            FileErasureLog(settings.erasure_log_path),
-        )
-        report = _eraser(settings, ledger, stores).replay(ErasureOrder(Basis.REPLAY, by, reference))
+        quarantine = FileQuarantine(settings.quarantine_path, existing_keys(settings).quarantine())
+        eraser = _eraser(settings, ledger, folder, FsspecVault(settings.vault_url), quarantine)
+        report = eraser.replay(ErasureOrder(Basis.REPLAY, by, reference))
         if problem := next(iter(ledger.verify()), None):
             raise LedgerError(f"The restored ledger does not verify: {problem}", remedy="Take another backup.")
+        erasures = list(eraser.log.receipts())
+        copy = ledger.path
+        ledger.close()
+        _place(settings, copy)
+    log = FileErasureLog(settings.erasure_log_path)
+    for receipt in erasures[len(list(log.receipts())) :]:
+        log.append(receipt)
     return report
 
 
-@dataclass(frozen=True, slots=True)
-class _Stores:
-    """Where an erasure also destroys, and what it is logged in."""
-
-    vault: Vault
-    quarantine: Quarantine
-    log: ErasureLog
-
-    @classmethod
-    def in_folder(cls, settings: Settings, folder: Path) -> _Stores:
-        """Empty ones, and a copy of the log: a trial destroys nothing."""
-        log = folder / "erasures.jsonl"
-        if settings.erasure_log_path.exists():
-            shutil.copyfile(settings.erasure_log_path, log)
-        quarantine = FileQuarantine(folder / "quarantine", existing_keys(settings).quarantine())
-        return cls(FsspecVault(folder / "vault"), quarantine, FileErasureLog(log))
-
-
 @contextmanager
-def _opened_copy(backup: Path, signer: LogSigner) -> Iterator[tuple[Path, SqliteLedger]]:
-    """A copy of the backup in a folder of its own that goes with the block, opened for appending: an older schema is
-    brought up to date there.
+def _opened_copy(settings: Settings, backup: Path) -> Iterator[tuple[SqliteLedger, Path]]:
+    """A copy of the backup, opened for appending, in a folder of its own that goes with the block.
+
+    It is copied as SQLite reads it, with what a program that was killed left in a log beside it; an older schema is
+    brought up to date in the copy.
     """
-    with tempfile.TemporaryDirectory(prefix="governance-restore-") as folder:
-        copy = Path(folder) / "ledger.sqlite3"
-        shutil.copyfile(backup, copy)
-        with SqliteLedger.open(copy, signer, create=False) as ledger:
-            yield copy, ledger
+    signer = existing_keys(settings).log()
+    with tempfile.TemporaryDirectory(prefix="governance-restore-") as name:
+        folder = Path(name)
+        with new_backup(folder / "ledger.sqlite3") as partial:
+            copy_file(backup, partial)
+        with SqliteLedger.open(folder / "ledger.sqlite3", signer, create=False) as ledger:
+            yield ledger, folder
 
 
-def _eraser(settings: Settings, ledger: Ledger, stores: _Stores) -> Eraser:
-    return Eraser(ledger, stores.vault, stores.quarantine, stores.log, existing_keys(settings).log_public())
+def _eraser(settings: Settings, ledger: Ledger, folder: Path, vault: Vault, quarantine: Quarantine) -> Eraser:
+    """One that logs into a copy of the erasure log in `folder`: what it appends belongs to a ledger that is none yet."""
+    log = folder / "erasures.jsonl"
+    if settings.erasure_log_path.exists():
+        shutil.copyfile(settings.erasure_log_path, log)
+    return Eraser(ledger, vault, quarantine, FileErasureLog(log), existing_keys(settings).log_public())
 
 
 def _lost(ledger: Ledger, vault: Vault, extends: Extends | None) -> Iterator[str]:
@@ -155,24 +154,29 @@ def _lost(ledger: Ledger, vault: Vault, extends: Extends | None) -> Iterator[str
     yield from disagreements(ledger, vault)
 
 
-def _place(settings: Settings, backup: Path) -> None:
-    """Make `backup` the ledger that the settings name."""
+def _refuse_existing(settings: Settings) -> None:
+    """A backup replaces no ledger."""
+    if settings.database_url is None:
+        there = settings.ledger_path.exists()
+    else:
+        try:
+            ledgers.open_for_appending(settings, existing_keys(settings).log()).close()
+            there = True
+        except EmptyLedgerError:
+            there = False
+    if there:
+        raise ConfigurationError(
+            f"There is a ledger in {ledgers.ledger_name(settings)} already, and a backup replaces none.",
+            remedy="Move it away first, and keep it: it may have entries that the backup lacks.",
+        )
+
+
+def _place(settings: Settings, finished: Path) -> None:
+    """Make the file `finished` the ledger that the settings name."""
     if settings.database_url is not None:
         from governance_adapters.storage.postgres_ledger import PostgresLedger
 
-        signer = existing_keys(settings).log()
-        try:
-            ledgers.open_for_appending(settings, signer).close()
-        except EmptyLedgerError:
-            with _opened_copy(backup, signer) as (copy, ledger):
-                ledger.close()
-                PostgresLedger.load(settings.database_url, signer, copy).close()
-            return
-    elif not settings.ledger_path.exists():
-        with new_backup(settings.ledger_path) as partial:
-            shutil.copyfile(backup, partial)
+        PostgresLedger.load(settings.database_url, existing_keys(settings).log(), finished).close()
         return
-    raise ConfigurationError(
-        f"There is a ledger in {ledgers.ledger_name(settings)} already, and a backup replaces none.",
-        remedy="Move it away first, and keep it: it may have entries that the backup lacks.",
-    )
+    with new_backup(settings.ledger_path) as partial:
+        copy_file(finished, partial)

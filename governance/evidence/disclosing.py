@@ -12,7 +12,7 @@ from governance.entries import PersonalField
 from governance.errors import ConfigurationError
 
 MIN_QUOTED: Final = 4
-"""From how many characters on a withheld text counts as quoted where it stands in another field."""
+"""From how many characters on a withheld text counts as quoted where it stands within another text."""
 
 _WHOLE: Final = frozenset({"text", "normalised", "digest"})
 """What an object among the fields, a prompt or an input image, says in its own words."""
@@ -68,10 +68,11 @@ def states(fields: Sequence[PersonalField], choice: Disclosure) -> Iterator[tupl
     """Each field with what is shown of it. One that quotes what is withheld in another goes with it, in whatever case.
 
     A prompt quotes another if it holds the whole of it; everything else - the words of a decision, a comment, an id - also
-    if it holds one of its words.
+    if it holds one of its words. A text that is the whole of a withheld one quotes it, however short it is.
     """
     hidden = [field.value for field in fields if not choice.shows(field.name)]
-    whole = {text for value in hidden for text in _texts(value, _WHOLE)}
+    same = {text for value in hidden for text in _texts(value, _WHOLE, shortest=1)}
+    whole = {text for text in same if len(text) >= MIN_QUOTED}
     words = whole | {text for value in hidden for text in _texts(value, _WORDS)}
     for field in fields:
         if not choice.shows(field.name):
@@ -79,7 +80,7 @@ def states(fields: Sequence[PersonalField], choice: Disclosure) -> Iterator[tupl
             continue
         said = list(_texts(field.value, _WHOLE, shortest=1))
         looked_for = whole if isinstance(field.value, Mapping) else words
-        quotes = any(secret in text for text in said for secret in looked_for)
+        quotes = not same.isdisjoint(said) or any(secret in text for text in said for secret in looked_for)
         yield field, FieldState.QUOTING if quotes else FieldState.DISCLOSED
 
 

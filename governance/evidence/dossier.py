@@ -15,15 +15,15 @@ from governance.evidence.disclosing import FieldState
 from governance.evidence.gathering import Evidence, Missing, revisions
 from governance.evidence.verify import (
     ASSET,
-    CHECKPOINTS,
     MANIFEST,
     POLICY,
     SUFFIXES,
-    TIMESTAMPS,
     RefusedError,
     bundle_revision,
+    checkpoint_path,
     embedded_manifest,
     stamped_checkpoint,
+    time_stamp_path,
 )
 from governance.ports import Vault
 from governance.records import asset_digest
@@ -46,7 +46,7 @@ class TimeStamp:
     @property
     def path(self) -> str:
         """Where it lies in a pack."""
-        return f"{TIMESTAMPS}{self.size:012d}.tsr"
+        return time_stamp_path(self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,16 +180,11 @@ def _absent_bundles(wanted: Mapping[str, int], known: Mapping[str, object]) -> I
 
 
 def _stamped(evidence: Evidence, time_stamps: Sequence[TimeStamp]) -> tuple[TimeStamp, ...]:
-    notes = {published_path(each.size): each.note.encode() for each in evidence.published}
+    notes = {checkpoint_path(each.size): each.note.encode() for each in evidence.published}
     for each in time_stamps:
-        if stamped_checkpoint(each.content, {each.path: notes.get(published_path(each.size), b"")}) is None:
+        if stamped_checkpoint(each.content, {each.path: notes.get(checkpoint_path(each.size), b"")}) is None:
             raise ProofError(
                 f"The time-stamp beside the published checkpoint of {each.size} entries is none of that checkpoint.",
                 remedy="Publish the checkpoint again, or leave its time-stamp away.",
             )
     return tuple(time_stamps)
-
-
-def published_path(size: int) -> str:
-    """Where a published checkpoint of `size` entries lies in a pack."""
-    return f"{CHECKPOINTS}{size:012d}.txt"

@@ -155,14 +155,20 @@ def _said_elsewhere(
         revision = str(entry.body.get("revision"))
         if index < first.get(revision, -1):
             in_force[revision] = index, entry  # the newest before the first decision is the one that it stood on
-    return [*in_force.values(), *_erasures(ledger, found), *_legal_holds(ledger, subjects)]
+    said = [*in_force.values(), *_legal_holds(ledger, subjects)]
+    return [*said, *_erasures(ledger, [*found, *(entry.id for _, entry in said)])]
 
 
 def _erasures(ledger: Ledger, found: Iterable[str]) -> Iterator[tuple[int, Entry]]:
-    """The entries that erased anything beside those `found`."""
-    for by in {by for entry_id in found for by in ledger.erasures(entry_id).values()}:
-        act = ledger.entry(by).subject
-        yield from (each for each in _pages(ledger, subject=act, kind=EntryKind.ERASED) if each[1].id == by)
+    """The entries that erased anything beside those `found`, those that erased something beside these, and so on."""
+    known = dict.fromkeys(found)
+    waiting = list(known)
+    for entry_id in waiting:
+        for by in sorted({*ledger.erasures(entry_id).values()} - known.keys()):
+            known[by] = None
+            waiting.append(by)
+            act = ledger.entry(by).subject
+            yield from (each for each in _pages(ledger, subject=act, kind=EntryKind.ERASED) if each[1].id == by)
 
 
 def _legal_holds(ledger: Ledger, subjects: Sequence[str]) -> Iterator[tuple[int, Entry]]:

@@ -16,7 +16,7 @@ from governance.canonical import Digest, Json, canonical_bytes, digest
 from governance.entries import Receipt
 from governance.evidence import verify
 from governance.evidence.disclosing import FieldState
-from governance.evidence.dossier import Dossier, published_path
+from governance.evidence.dossier import Dossier
 from governance.evidence.gathering import Evidence, Proven, ShownField
 from governance.evidence.readme import readme
 from governance.verification import Verification
@@ -64,7 +64,7 @@ def program() -> bytes:
 
 def _record(evidence: Evidence) -> dict[str, bytes]:
     entries = {entry_path(each): each for each in evidence.entries}
-    published = {published_path(each.size): each for each in evidence.published}
+    published = {verify.checkpoint_path(each.size): each for each in evidence.published}
     proofs: dict[str, Json] = {
         "version": 1,
         "entries": [

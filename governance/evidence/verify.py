@@ -29,6 +29,7 @@ import io
 import json
 import os
 import re
+import shlex
 import struct
 import sys
 import zipfile
@@ -59,6 +60,7 @@ MAX_ENTRY_BYTES: Final = 32 * 1024
 MAX_SAFE_INTEGER: Final = 2**53 - 1
 
 _HEX_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_DRIVE: Final = re.compile(r"[A-Za-z]:")
 _TREE_SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 _SIGNATURE_LINE: Final = re.compile("\u2014 (?P<name>[^ ]+) (?P<blob>[^ ]+)")
 _MALFORMED: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError)
@@ -608,6 +610,12 @@ _Step = tuple[str, Callable[[], Iterator[str]]]
 """What a step is about, and the step: it yields problems."""
 
 
+def stays_inside(path: str) -> bool:
+    """Whether a file of this path lands below the folder that a pack is extracted to, whatever program extracts it."""
+    parts = path.split("/")
+    return path.isprintable() and "\\" not in path and not any(p in {"", ".", ".."} or _DRIVE.match(p) for p in parts)
+
+
 class _Verification:
     """One check of one pack. Each step yields its problems; a step that stumbles over a malformed value is one more."""
 
@@ -620,6 +628,7 @@ class _Verification:
         self.bound: set[str] = set()
         self.opened = self.approved = 0
         self.tree = Checkpoint(0, b"")
+        self.sizes: dict[str, int] = {}
         self.key: LogKey | None = key
 
     def run(self, asked: bytes | None) -> Report:
@@ -655,7 +664,7 @@ class _Verification:
         return False
 
     def _list(self) -> Iterator[str]:
-        """pack.json is whole, and each file is the one that it lists."""
+        """pack.json is whole, each file is the one that it lists, and none leads elsewhere."""
         index = read_json(self.files[INDEX])
         if spelt(index) != self.files[INDEX]:
             yield "it was altered: it is not spelt as packs are"
@@ -668,6 +677,8 @@ class _Verification:
         self.index = index
         self.missing = {each["what"] for each in index["missing"]}
         listed = {each["path"]: each for each in index["files"]}
+        if outside := sorted(path for path in {*listed, *self.files} if not stays_inside(path)):
+            raise RefusedError(f"{', '.join(map(ascii, outside))}: a path that leads out of the pack")
         for path in sorted({*listed, *self.files} - {INDEX}):
             if path not in self.files:
                 yield f"{path} is missing from the pack"
@@ -687,6 +698,7 @@ class _Verification:
         if self.index["log"] != self.key.name:
             yield f"{INDEX} names another log"
         self.tree = verify_checkpoint(self.files[CHECKPOINT], self.key)
+        self.sizes[CHECKPOINT] = self.tree.size
         self.bound |= {CHECKPOINT} | ({LOG_KEY} if self.given else set())
         who = "the key that was given" if self.given else "the key that the pack brings along"
         self.report.checked.append(f"a checkpoint of {self.key.name}, {self.tree.size} entries, signed by {who}")
@@ -904,6 +916,9 @@ class _Verification:
             if set(each) != {"path", "proof"} or self.key is None:
                 raise RefusedError(f"what {PROOFS} says of {each['path']} does not have the members of this version")
             earlier = verify_checkpoint(self.files[each["path"]], self.key)
+            if each["path"] != checkpoint_path(earlier.size):
+                raise RefusedError(f"{each['path']} is not named as a checkpoint of {earlier.size} entries is")
+            self.sizes[each["path"]] = earlier.size
             nodes = [decode_base64(node, 32) for node in each["proof"]]
             verify_consistency(earlier.size, self.tree.size, nodes, earlier.root, self.tree.root)
             self.bound.add(each["path"])
@@ -917,13 +932,16 @@ class _Verification:
 
     def _time_stamps(self) -> Iterator[str]:
         """Each time-stamp holds the digest of a checkpoint of this pack. Who signed it, and when, is not looked at here."""
-        notes = {p: self.files[p] for p in self.files if p == CHECKPOINT or p.startswith(CHECKPOINTS)}
+        notes = {path: self.files[path] for path in self.sizes}
         for path in sorted(path for path in self.files if path.startswith(TIMESTAMPS)):
             stamped = stamped_checkpoint(self.files[path], notes)
             if stamped is None:
                 yield f"{path} is no time-stamp of a checkpoint in this pack"
                 continue
-            command = f"openssl ts -verify -data {stamped} -in {path} -CAfile TSA-ROOTS.pem"
+            if path != time_stamp_path(self.sizes[stamped]):
+                yield f"{path} is not named as a time-stamp of {self.sizes[stamped]} entries is"
+                continue
+            command = f"openssl ts -verify -data {shlex.quote(stamped)} -in {shlex.quote(path)} -CAfile TSA-ROOTS.pem"
             self.report.not_checked.append((f"who time-stamped {stamped}, and when ({path})", command))
 
     def _bound(self) -> Iterator[str]:
@@ -950,10 +968,10 @@ class _Verification:
             self.report.checked.append(f"{self.approved} approvals by people stand before what they allowed")
         report, index = self.report, self.index
         asset = next((p for p in self.files if p.startswith(ASSET) and f"{p}.receipt.json" in self.files), "FILE")
-        how = f"governance verify {asset} --root C2PA-ROOTS.pem --log-key KEY, or any other C2PA reader"
+        how = f"governance verify {shlex.quote(asset)} --root C2PA-ROOTS.pem --log-key KEY, or any other C2PA reader"
         report.not_checked.insert(0, ("the C2PA signature in the released file, its metadata and its watermark", how))
         generation = self.entries[index["entry"]].value["subject"]
-        how = f"ask an auditor, who may read all entries of the log: governance ledger show {generation}"
+        how = f"ask an auditor, who may read all entries of the log: governance ledger show {shlex.quote(generation)}"
         report.not_checked.append(("whether that log holds more entries about this release than the pack shows", how))
         how = "compare with checkpoints that others keep: a later one must be consistent with this pack's"
         report.not_checked.append((f"whether the log says more by now than its first {self.tree.size} entries", how))
@@ -1011,6 +1029,16 @@ def bundle_revision(bundle: Mapping[str, bytes]) -> str:
     """The revision of a bundle by its files, `.manifest` canonical and without its own revision: as a pack holds it."""
     paths = sorted(bundle, key=str.encode)
     return sha256(canonical_bytes([[path, sha256(bundle[path])] for path in paths]))
+
+
+def checkpoint_path(size: int) -> str:
+    """Where a published checkpoint of `size` entries lies in a pack."""
+    return f"{CHECKPOINTS}{size:012d}.txt"
+
+
+def time_stamp_path(size: int) -> str:
+    """Where the time-stamp of a checkpoint of `size` entries lies in a pack."""
+    return f"{TIMESTAMPS}{size:012d}.tsr"
 
 
 def stamped_checkpoint(token: bytes, notes: Mapping[str, bytes]) -> str | None:

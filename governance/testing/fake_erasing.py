@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from governance.canonical import Digest
-from governance.entries import HoldRecord, LegalHoldRecord, MarkRecord, Record
+from governance.entries import Entry, EntryKind, HoldRecord, LegalHoldRecord, MarkRecord, Record
 from governance.erasable import (
     PRINCIPAL_FIELD,
     check_erasable,
@@ -22,7 +22,7 @@ from governance.erasable import (
 from governance.erasure import ASSET, HOLD, WATERMARK, grouped
 from governance.errors import LedgerError
 from governance.legal_holds import covering, legal_hold_succession, refuse_held
-from governance.records import ClaimState, document_digests
+from governance.records import ClaimState, asset_digest, document_digests
 from governance.retention import due_day
 from governance.types import Usage
 
@@ -50,9 +50,10 @@ class FakeErasing:
             entry = check_erasable(entry_id, None if index is None else self.records[index].entry, names)
             subjects[entry.subject] = None
         open_holds = [each for each in self.legal_holds.values() if not each.lifted_by]
-        for subject in subjects:
+        for subject in (*subjects, *self._sharing(record)):
             people = people_named(f for each in self._of(subject) for f in each.fields)
             refuse_held(covering(open_holds, subject, people), subject)
+        for subject in subjects:
             if any(c.generation_id == subject and c.state is ClaimState.OPEN for c in self.claims.values()):
                 raise refuse_running(subject)
 
@@ -65,6 +66,13 @@ class FakeErasing:
             known = self.erased.setdefault(entry_id, {})
             for name in names:
                 known.setdefault(name, record.entry.id)
+
+    def subjects_of(self, person: str, after: str, limit: int) -> Sequence[str]:
+        """See `Ledger.subjects_of`."""
+        if limit < 1:
+            raise LedgerError(f"A page of {limit} is no page.", remedy="Ask for at least one.")
+        named = {each.entry.subject for each in self.records if person in people_named(each.fields)}
+        return sorted(subject for subject in named if subject > after)[:limit]
 
     def due(self, day: str, after: tuple[str, str], limit: int) -> Sequence[tuple[str, str]]:
         """See `Ledger.due`."""
@@ -93,8 +101,9 @@ class FakeErasing:
         entry = record.entry
         gone = {f.name: f.value for f in record.fields if f.name in names}
         if forgets_usage(entry, names) and PRINCIPAL_FIELD in gone:
-            day = spent_on(entry, self._document(document_digests(entry)[:1]))
-            self.usage.pop((str(gone[PRINCIPAL_FIELD]), day), None)
+            person, day = str(gone[PRINCIPAL_FIELD]), self._spent_on(entry)
+            if not any(self._spends(other, person, day) for other in self.records if other is not record):
+                self.usage.pop((person, day), None)
         if forgets_claim(names):
             for key in [key for key, claim in self.claims.items() if claim.generation_id == entry.subject]:
                 del self.claims[key]
@@ -106,6 +115,26 @@ class FakeErasing:
             self.marks.pop((mark.algorithm, mark.key_id, mark.mark_id), None)
         kept = tuple(f for f in record.fields if f.name not in names)
         self.records[index] = replace(record, fields=kept, mark=None if WATERMARK in names else mark)
+
+    def _sharing(self, record: Record) -> list[str]:
+        """The subjects of other releases of the files that are to be erased, as far as those are kept."""
+        erased = {part.entry_id for part in record.erasures if part.name == ASSET}
+        files = {asset_digest(self.records[self.indices[entry_id]].entry) for entry_id in erased}
+        return [
+            each.entry.subject
+            for each in self.records
+            if asset_digest(each.entry) in files - {None}
+            and each.entry.id not in erased
+            and ASSET not in self.erased.get(each.entry.id, {})
+        ]
+
+    def _spends(self, record: Record, person: str, day: str) -> bool:
+        """Whether this is an intent of that day that names the person."""
+        named = any(field.name == PRINCIPAL_FIELD and field.value == person for field in record.fields)
+        return named and record.entry.kind is EntryKind.INTENT and self._spent_on(record.entry) == day
+
+    def _spent_on(self, entry: Entry) -> str:
+        return spent_on(entry, self._document(document_digests(entry)[:1]))
 
     def _document(self, wanted: Sequence[str]) -> bytes | None:
         documents = (document for each in self.records for document in each.documents)

@@ -41,6 +41,9 @@ from governance.testing.fake_erasing import FakeErasing
 from governance.testing.fake_search import count_records, search_records
 from governance.types import Fingerprint, Usage
 
+_NOBODY = object()
+"""The owner of a claim that was let go of."""
+
 
 @dataclass
 class _Claim:
@@ -127,7 +130,7 @@ class FakeLedger:
             if claim is not None and claim.facts != facts_digest:
                 raise ConflictError("This request id was used for something else.", remedy="Use a fresh request id.")
             if claim is not None and claim.state is ClaimState.OPEN:
-                if claim.owner not in store.vanished:
+                if claim.owner is not _NOBODY and claim.owner not in store.vanished:
                     raise InProgressError("This request is running now.", remedy="Wait for it.")
                 self._close(claim)
             if claim is not None and claim.state is ClaimState.FINISHED:
@@ -145,6 +148,13 @@ class FakeLedger:
             if claim is None or claim.state not in (ClaimState.OPEN, state):
                 raise LedgerError(f"Generation {generation_id} has no open claim.", remedy="Begin it first.")
             claim.state = state
+
+    def let_go(self, generation_id: str) -> None:
+        """See `Ledger.let_go`."""
+        with self._store.lock:
+            for claim in self._store.claims.values():
+                if claim.generation_id == generation_id and claim.owner is self._owner:
+                    claim.owner = _NOBODY
 
     def append(self, record: Record) -> Receipt:
         """See `Ledger.append`."""
@@ -273,6 +283,11 @@ class FakeLedger:
         self._fail("find_asset")
         return next((r.entry for r in self._store.records if _released(r) == asset_digest), None)
 
+    def releases(self, asset_digest: Digest) -> Sequence[Entry]:
+        """See `Ledger.releases`."""
+        self._fail("releases")
+        return [record.entry for record in self._store.records if _released(record) == asset_digest]
+
     def document(self, digest: Digest) -> bytes | None:
         """See `Ledger.document`."""
         self._fail("document")
@@ -284,6 +299,12 @@ class FakeLedger:
         self._fail("fields")
         held = self._store.indices.get(entry_id)
         return () if held is None else sorted(self._store.records[held].fields, key=lambda each: each.name)
+
+    def subjects_of(self, person: str, *, after: str = "", limit: int = 100) -> Sequence[str]:
+        """See `Ledger.subjects_of`."""
+        self._fail("subjects_of")
+        with self._store.lock:
+            return self._store.erasing.subjects_of(person, after, limit)
 
     def erasures(self, entry_id: str) -> Mapping[str, str]:
         """See `Ledger.erasures`."""

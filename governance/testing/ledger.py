@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import replace
 
 from governance.canonical import Digest, digest
@@ -128,6 +129,37 @@ class LedgerContract(LedgerBudgetContract, LedgerErasureContract, LedgerHoldCont
         assert ledger.find_mark(ALGORITHM, KEY_ID, 1) is None
         assert ledger.append(good).index == 0
         assert list(ledger.verify()) == []
+
+    def test_of_several_that_begin_one_request_at_once_one_runs(self) -> None:
+        ledger = self.new_ledger()
+        for number in range(10):
+            together, begun = threading.Barrier(3), list[Attempt | Recorded]()
+
+            def begin(name: str, request: str, together: threading.Barrier, begun: list[Attempt | Recorded]) -> None:
+                together.wait()
+                with suppress(InProgressError):
+                    begun.append(ledger.begin("ann", request, FACTS, name))
+
+            threads = [
+                threading.Thread(target=begin, args=(f"{number}-{each}", f"r{number}", together, begun))
+                for each in range(3)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            (attempt,) = begun
+            assert (type(attempt), attempt.number) == (Attempt, 1)
+
+    def test_a_claim_that_was_let_go_of_is_closed_by_whoever_asks_next(self) -> None:
+        ledger = self.new_ledger()
+        ledger.begin("ann", "r", FACTS, "g")
+        ledger.append(intent_record("g"))
+        ledger.let_go("g")
+        assert ledger.begin("ann", "r", FACTS, "h") == Attempt(2, "h")
+        assert [entry.kind for _, entry in ledger.entries(subject="g")] == [EntryKind.INTENT, EntryKind.ABANDONED]
+        with expect(InProgressError):
+            ledger.begin("ann", "r", FACTS, "i")
 
     def test_ids_are_used_once(self) -> None:
         ledger, intent = self.new_ledger(), intent_record("g")

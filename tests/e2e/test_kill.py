@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from governance.testing import EXAMPLE_MODEL
 from governance_adapters.installation import initialise
 from governance_adapters.marking.authority import InsecureKeyWarning
-from governance_adapters.policy.bundle import allow_model
 from governance_adapters.settings import Settings
 from support.accounts import balanced, files
+from support.bundles import data_text, unlimited
 from support.kills import check_acknowledged, check_growth, wait_for
 from support.line_work import Diary, opened
 from support.nursery import Nursery
@@ -62,7 +61,7 @@ def installed(request, tmp_path):
 def test_kill_9_at_random_moments(installed, nursery, tmp_path, figure):
     settings, database = installed, "postgresql" if installed.database_url else "sqlite"
     kills = KILLS[database]
-    allow_model(settings.bundle_path, EXAMPLE_MODEL, name="painted", licence="CC0-1.0")
+    settings.bundle_path.joinpath("data.json").write_text(data_text(settings.bundle_path, unlimited))
     diary, output = Diary(tmp_path / "diary"), tmp_path / "output"
     chance = random.Random(20261123)
     left = Counter()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import warnings
+from contextlib import closing
 
 import pytest
 
 from governance.entries import EntryKind
 from governance.erasure import Basis, ErasureOrder
-from governance.errors import ConfigurationError
+from governance.errors import ConfigurationError, StorageError
 from governance.forgetting import Eraser
 from governance.testing import EXAMPLE_MODEL, FakeDetector, FakePipeline, example_request
 from governance_adapters.installation import initialise, ledger_for_appending
@@ -122,6 +124,44 @@ def test_what_was_erased_since_is_erased_again(made, tmp_path):
         (_, restored), (_, erased) = ledger.entries()[-2:]
     assert restored.body["newer"] == trial.newer
     assert erased.body["basis"] == "replay"
+
+
+def test_a_restore_that_is_interrupted_leaves_nothing_and_runs_again(made, tmp_path):
+    backup = tmp_path / "backup.sqlite3"
+    backed_up(made, backup)
+    erase(made, "designer@example.org")
+    target = elsewhere(
+        made, tmp_path, database_url=None, quarantine=tmp_path / "no" / "such", vault=str(tmp_path / "vault")
+    )
+    shutil.copytree(made.vault_url, tmp_path / "vault")
+    trial = try_backup(target, backup)
+    (tmp_path / "no").write_text("a file where the quarantine's folder should be")
+    with pytest.raises(StorageError):
+        restore(target, backup, trial)
+    assert not target.ledger_path.exists()
+    (tmp_path / "no").unlink()
+    assert restore(target, backup, trial).fields > 0
+    assert kinds(target)[-2:] == [EntryKind.RESTORED, EntryKind.ERASED]
+
+
+def test_what_a_killed_program_left_in_a_log_beside_the_file_is_restored_too(tmp_path, settings):
+    allow_model(settings.bundle_path, EXAMPLE_MODEL, name="painted", licence="CC0-1.0")
+    generate(settings, "first")
+    with closing(sqlite3.connect(settings.ledger_path)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM entry").fetchone()  # whoever reads keeps the log from being brought home
+        generate(settings, "second")
+        copies = tmp_path / "copies"
+        copies.mkdir()
+        for path in settings.home.glob("ledger.sqlite3*"):
+            if path.is_file():
+                shutil.copyfile(path, copies / path.name)
+    assert (copies / "ledger.sqlite3-wal").stat().st_size > 0
+    target = elsewhere(settings, tmp_path)
+    trial = try_backup(target, copies / "ledger.sqlite3")
+    assert trial.sound
+    restore(target, copies / "ledger.sqlite3", trial)
+    assert kinds(target) == [*kinds(settings), EntryKind.RESTORED]
 
 
 def test_releases_after_the_backup_are_named_as_lost(made, tmp_path):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+import threading
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -67,6 +70,65 @@ def test_nobody_listens():
         pass
     with pytest.raises(ExchangeError, match="cannot be reached"):
         asked(server.url)
+
+
+def test_a_host_that_is_not_found_in_time_is_not_waited_for():
+    over, found = threading.Event(), threading.Event()
+
+    def slow(host, port):
+        over.wait(20)
+        found.set()
+        raise OSError
+
+    with pytest.raises(ExchangeError, match=r"within 0\.5 seconds"):
+        asked("https://log.example.org/", resolve=slow)
+    assert not found.is_set()
+    over.set()
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".example.org", "log..example.org"])
+def test_a_host_that_cannot_be(host):
+    with pytest.raises(ExchangeError, match="cannot be reached: no host has such a name"):
+        asked(f"https://{host}/")
+
+
+def test_a_host_without_an_address():
+    with pytest.raises(ExchangeError, match="cannot be reached: the host has no address"):
+        asked("https://log.example.org/", resolve=lambda host, port: [])
+
+
+@contextmanager
+def deaf():
+    """The address of a listener that takes no connection, because nobody accepts those that wait already."""
+    with ExitStack() as opened:
+        listener = opened.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = opened.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield socket.AF_INET, listener.getsockname()
+
+
+def refusing():
+    """An address at which nobody listens."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        return socket.AF_INET, closed.getsockname()
+
+
+def test_an_address_of_several_takes_its_share_of_the_time_and_no_more():
+    with bad_server(says(NOTE)) as server, deaf() as nobody:
+        there = socket.AF_INET, ("127.0.0.1", Address.parse(server.url).port)
+        elsewhere = "http://log.example.org/"
+        for addresses in ([there, nobody], [refusing(), there], [nobody, there], [nobody, nobody, refusing(), there]):
+            answered = asked(elsewhere, seconds=5, resolve=lambda host, port, found=addresses: found)
+            assert answered.content == b"a note"
+        with pytest.raises(ExchangeError, match=r"within 0\.5 seconds"):
+            asked(elsewhere, resolve=lambda host, port: [nobody] * 3)
+        with pytest.raises(ExchangeError, match="cannot be reached"):
+            asked(elsewhere, resolve=lambda host, port: [nobody, refusing()])
 
 
 def test_an_answer_comes_whole_and_no_proxy_of_the_surroundings_is_asked(monkeypatch):

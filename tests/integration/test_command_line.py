@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,10 @@ from PIL import Image
 from governance.canonical import digest
 from governance.checkpoint import LogKey, verify_receipt
 from governance.entries import EntryKind, Receipt
+from governance.testing.example_records import intent_record
 from governance_adapters.marking.keys import KeyFolder
 from governance_adapters.settings import Settings
+from governance_adapters.storage.ledger import SqliteLedger
 from governance_adapters.wiring import open_governor, open_ledger
 from support.accounts import balanced
 from support.command import Shell
@@ -387,6 +390,24 @@ class TestLedger:
         told = shell("ledger", "verify", "--json").succeeded().json
         assert (told["entries"], told["sound"], told["problems"]) == (3, True, [])
 
+    def test_verify_names_a_clock_that_jumped_back(self, shell):
+        assert shell("ledger", "verify", "--json").succeeded().json["clock"] == []
+        with SqliteLedger.open(shell.home / "ledger.sqlite3", KeyFolder(shell.home / "keys").log()) as ledger:
+            record = intent_record("g")
+            index = ledger.append(replace(record, entry=replace(record.entry, time="2020-01-01T00:00:00.000Z"))).index
+        told = shell("ledger", "verify", "--json").succeeded().json  # no fault of the log
+        (jump,) = told["clock"]
+        assert f"entry {index} " in jump
+        assert "jumped back" in shell("ledger", "verify").succeeded().out
+
+    def test_doctor_names_entries_from_the_future(self, shell):
+        with SqliteLedger.open(shell.home / "ledger.sqlite3", KeyFolder(shell.home / "keys").log()) as ledger:
+            record = intent_record("g")
+            ledger.append(replace(record, entry=replace(record.entry, time="2999-01-01T00:00:00.000Z")))
+        said = {part["part"]: part for part in shell("doctor", "--json").json}["ledger"]
+        assert not said["sound"]
+        assert "future" in said["detail"]
+
     def test_verify_notices_a_changed_row(self, shell):
         database = sqlite3.connect(shell.home / "ledger.sqlite3")
         database.execute("UPDATE entry SET kind = 'denied' WHERE kind = 'released'")
@@ -459,8 +480,8 @@ class TestDoctor:
             (lose_key, {"keys", "watermark"}, "Restore"),
             (lose_certificate, {"keys", "signer"}, "governance keys"),
             (break_bundle, {"policy"}, "Mend the"),
-            (corrupt_ledger, {"ledger", "works"}, "restore it from a backup"),
-            (lose_ledger, {"ledger", "works"}, "governance init"),
+            (corrupt_ledger, {"ledger", "works", "vault"}, "restore it from a backup"),
+            (lose_ledger, {"ledger", "works", "vault"}, "governance init"),
             (block_vault, {"vault"}, "vault"),
         ],
     )

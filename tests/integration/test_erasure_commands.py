@@ -174,6 +174,23 @@ class TestErase:
             assert erased.body["basis"] == "order"
         shell("ledger", "verify").succeeded()
 
+    def test_doctor_names_an_erasure_that_was_interrupted(self, installed, shell):
+        (erased,) = shell("ledger", "erase", "--principal", GONE.id, "--yes", "--json").succeeded().json["entries"]
+        vault = {part["part"]: part for part in shell("doctor", "--json").json}["vault"]
+        assert vault["sound"], vault
+        log = installed.erasure_log_path
+        log.write_text(
+            "".join(log.read_text().splitlines(keepends=True)[:-1])
+        )  # as if it had ended before its last step
+        vault = {part["part"]: part for part in shell("doctor", "--json").json}["vault"]
+        assert (vault["sound"], erased in vault["detail"], "governance ledger retain" in vault["detail"]) == (
+            False,
+            True,
+            True,
+        )
+        shell("ledger", "retain").succeeded()
+        assert {part["part"]: part for part in shell("doctor", "--json").json}["vault"]["sound"]
+
     def test_a_dry_run_says_what_would_go_and_leaves_it(self, installed, shell):
         before = bytes_of(installed)
         said = shell("ledger", "erase", "--principal", GONE.id, "--dry-run").succeeded()

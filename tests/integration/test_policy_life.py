@@ -363,7 +363,7 @@ class TestDiff:
         said = out.split(f"ledger {intent.id}, admission: ")[1].split("\nledger")[0].splitlines()
         assert said[0] == "allow -> deny"
         assert "  + prompt.blocked_term" in said
-        assert "  obliges retain_days: 365 -> nothing" in said
+        assert "  obliges retain_days: 365 -> 7" in said
         assert "data added: /blocked_terms/red seven" in out
         assert "\n  obliges retain_days: 365 -> 7\n" in out
         assert "answers differ" in out

@@ -124,7 +124,7 @@ class TestReport:
         assert (told["recorded"], told["evaluated"], told["decided_by"]) == (10, 10, {revision: 10})
         assert told["revision"] == Bundle.load(trial).revision
         assert (told["refused"], told["not_evaluable"], told["drifted"]) == ([], [], [])
-        obliged = dict.fromkeys(("day_budget", "max_steps", "output_formats", "retain_days", "watermark"), 1)
+        obliged = dict.fromkeys(("day_budget", "max_steps", "output_formats", "watermark"), 1)
         kept = dict.fromkeys(("due_hours", "expire_hours", "queue"), 1)
         assert told["stages"] == {
             "admission": {
@@ -137,7 +137,7 @@ class TestReport:
                     "added": {"model.undisclosed": 1, "prompt.blocked_term": 1},
                     "gone": {"model.undisclosed": 1, "prompt.blocked_term": 1},
                 },
-                "obligations": {"added": obliged, "gone": obliged, "changed": {"retain_days": 3}},
+                "obligations": {"added": obliged, "gone": obliged, "changed": {"retain_days": 5}},
                 "not_evaluable": {},
                 "drift": {"reproduced": 5},
             },
@@ -149,9 +149,9 @@ class TestReport:
                 "outcomes": {"deny -> review": 1, "review -> allow": 2},
                 "codes": {"added": {"finding.review": 1}, "gone": {"finding.denied": 1, "finding.review": 2}},
                 "obligations": {
-                    "added": {**kept, "output_formats": 1, "retain_days": 1, "watermark": 1},
+                    "added": {**kept, "output_formats": 1, "watermark": 1},
                     "gone": dict.fromkeys(kept, 2),
-                    "changed": {"retain_days": 3},
+                    "changed": {"retain_days": 4},
                 },
                 "not_evaluable": {},
                 "drift": {"reproduced": 4},
@@ -196,7 +196,7 @@ class TestReport:
         for line in (
             "admission: allow -> deny  1",
             "admission: + prompt.blocked_term  1",
-            "release: obliges otherwise: retain_days  3",
+            "release: obliges otherwise: retain_days  4",
             "review: asked again: reproduced  1",
             "10 of 10 decisions that could be evaluated would change",
         ):

@@ -24,8 +24,11 @@ from governance.errors import (
 from governance.testing.example_records import intent_record, outcome_record, released_record
 from governance_adapters.storage.guards import key_of
 from governance_adapters.storage.ledger import SqliteLedger
+from governance_adapters.storage.numbering import BATCH
+from governance_adapters.storage.postgres import PostgresDatabase, parsed_url
 from governance_adapters.storage.postgres_ledger import PostgresLedger
-from governance_adapters.storage.waiting import NUMBERING
+from governance_adapters.storage.transaction import Prepared
+from governance_adapters.storage.waiting import NUMBERING, InBatches
 
 SIGNER = LogSigner.generate("log.example.org/test")
 FACTS = digest(b"facts")
@@ -136,6 +139,34 @@ def test_what_a_vanished_writer_left_waiting_is_numbered_when_the_ledger_is_open
     with PostgresLedger.open_read_only(postgres_url, SIGNER.key) as reader:
         assert reader.entries() == []
     assert open_ledger().entries() == [(0, record.entry)]
+
+
+def test_however_many_wait_nobody_takes_the_last_for_absent(open_ledger, postgres_url):
+    ledger = open_ledger()
+    prepared = [Prepared.of(intent_record(f"g{number}")) for number in range(BATCH + 50)]
+    with closing(PostgresDatabase(parsed_url(postgres_url))) as database, database.writing() as connection:
+        InBatches(SIGNER).insert(connection, [each.row() for each in prepared])
+    last = prepared[-1].record.entry
+    assert [entry for _, entry in ledger.entries(subject=last.subject)] == [last]
+    assert verify_checkpoint(ledger.checkpoint(), SIGNER.key).size == len(prepared)
+
+
+def test_a_servers_own_defaults_change_nothing(postgres_cluster, postgres_url):
+    name = postgres_url.rpartition("/")[2]
+    for setting in ("default_transaction_isolation = 'repeatable read'", "default_transaction_read_only = on"):
+        postgres_cluster.execute(f'ALTER DATABASE "{name}" SET {setting}')
+    with PostgresLedger.open(postgres_url, SIGNER) as first, PostgresLedger.open(postgres_url, SIGNER) as second:
+        threads = [
+            threading.Thread(target=lambda ledger=ledger: [ledger.append(intent_record("g")) for _ in range(20)])
+            for ledger in (first, second)
+            for _ in range(3)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(first.entries(limit=1000)) == 120
+        assert list(second.verify()) == []
 
 
 def test_a_row_that_no_holder_of_the_key_wrote_is_never_signed(open_ledger, postgres_url):
@@ -295,6 +326,11 @@ class TestOpening:
             PostgresLedger.open("postgresql://ann:hidden@127.0.0.1:1/ledger", SIGNER)
         assert "hidden" not in str(refused.value)
         assert "127.0.0.1:1/ledger" in str(refused.value)
+
+    def test_a_password_among_the_options_is_not_quoted_either(self):
+        with pytest.raises(LedgerError) as refused:
+            PostgresLedger.open("postgresql://ann@127.0.0.1:1/ledger?password=hidden", SIGNER)
+        assert "hidden" not in str(refused.value)
 
     def test_a_server_that_could_lose_what_it_acknowledged_is_named(self, open_ledger, postgres_cluster):
         if postgres_cluster.folder is None:

@@ -134,7 +134,9 @@ class TestAudit:
             )
             assert any(repr(after) in problem for problem in problems), after
 
-    @pytest.mark.parametrize("column", ["queue", "entry_id", "subject", "stage", "changed_by", "opened", "due", "expires", "item"])
+    @pytest.mark.parametrize(
+        "column", ["queue", "entry_id", "subject", "stage", "changed_by", "opened", "due", "expires", "item"]
+    )
     def test_an_altered_row_is_named(self, path, column):
         assert self.problems(path, (f"UPDATE hold SET {column} = '7'",))
 

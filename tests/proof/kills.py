@@ -31,7 +31,7 @@ from governance_adapters.installation import initialise
 from governance_adapters.settings import Settings
 from support import postgres
 from support.accounts import Accounts, all_holds, balanced, files
-from support.bundles import data_text
+from support.bundles import data_text, unlimited
 from support.kills import check_acknowledged, check_growth
 from support.line_work import Diary
 from support.nursery import Child, Nursery
@@ -48,7 +48,7 @@ SESSIONS = 0.4
 """How often the server ends a session between two kills."""
 ENOUGH = 30
 """Approvals among which some rejection must be."""
-LIMIT_S = 480
+LIMIT_S = 600
 """How long the kills on one database may take."""
 DATABASES = ("sqlite", "postgresql")
 _SESSIONS = (
@@ -131,16 +131,11 @@ class Crew:
         return self.folder / f"{name}.moment"
 
 
-def widened(data: dict[str, object]) -> None:
-    """No budget of a day comes to its end in between."""
-    data["budgets"] = {"images": 10**9, "step_pixels": 10**15}
-
-
 def installation(folder: Path, database: Database) -> Settings:
     """A fresh one."""
     settings = Settings.load(home=folder / "installation", **({"database_url": database.url} if database.url else {}))
     initialise(settings)
-    settings.bundle_path.joinpath("data.json").write_text(data_text(settings.bundle_path, widened))
+    settings.bundle_path.joinpath("data.json").write_text(data_text(settings.bundle_path, unlimited))
     return settings
 
 
@@ -174,7 +169,7 @@ def fault(database: Database, kills: int, chance: random.Random, happened: Count
     """What a server does between kills: it ends sessions, and once, half way, it crashes."""
     assert database.server
     if chance.random() < SESSIONS:
-        time.sleep(chance.uniform(0, WORK_S))
+        time.sleep(chance.uniform(0, WORK_S / 2))
         happened["sessions ended by the server"] += database.end_session(chance)
     if database.server.pid and not happened["crashes of the server"] and 2 * happened["kills"] >= kills:
         database.server.crash()
@@ -204,7 +199,7 @@ def check(settings: Settings, crew: Crew) -> Iterator[str]:
     told = {
         kind: count
         for kind, count in acknowledged.items()
-        if kind not in ("working", "answered", "asked-again", "error", "failed-unrecorded")
+        if kind not in ("working", "answered", "asked-again", "error", "failed-unrecorded", "failed-for-good")
     }
     assert acknowledged["released"] > 0, "nothing was released"
     assert accounts.counts["abandoned"] > 0, "the kills came at no moment that matters"
@@ -212,10 +207,8 @@ def check(settings: Settings, crew: Crew) -> Iterator[str]:
     assert holds["rejected"] > 0 or acknowledged["approved"] < ENOUGH, "nothing was rejected"
     reviewed = sum(entry.kind.value == "released" and hold_named(entry) is not None for entry in accounts.entries)
     yield f"acknowledged: {spoken(told)}"
-    yield (
-        f"started {acknowledged['working']} times; errors told while the database was away: "
-        f"{acknowledged['error'] + acknowledged['failed-unrecorded']}"
-    )
+    errors = Counter(words[1] for diary in diaries for words in diary.lines() if words[0] == "error")
+    yield f"started {acknowledged['working']} times; told while the database was away: {spoken(errors) or 'no error'}"
     yield f"entries: {spoken(accounts.counts)}; of those released {reviewed} after people approved them"
     yield f"holds: {spoken(holds)}; files left staged by the last kill: {left}"
     yield f"attempts: {', '.join(f'{count} x no. {attempt}' for attempt, count in sorted(attempts.items()))}"

@@ -24,3 +24,8 @@ def data_text(path: Path, change: Callable[[dict[str, Any]], object]) -> str:
     data = example_data(json.loads(path.joinpath("data.json").read_text()))
     change(data)
     return json.dumps(data, indent=2)
+
+
+def unlimited(data: dict[str, Any]) -> None:
+    """A change of data: no budget of a day comes to its end while a test works."""
+    data["budgets"] = {"images": 10**9, "step_pixels": 10**15}

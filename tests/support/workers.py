@@ -20,6 +20,7 @@ from governance.canonical import digest
 from governance.checkpoint import parse_checkpoint
 from governance.entries import HoldRecord, HoldState
 from governance.errors import (
+    GenerationError,
     GovernanceError,
     HoldChangedError,
     HoldClosedError,
@@ -177,6 +178,11 @@ def generate_for_ever(home: str, database_url: str, diary: str, moment: str, nam
                 return governor.generate(asked(name, number), pipeline).items
             except WithheldError as withheld:
                 return withheld.result.items
+            except (
+                GenerationError
+            ):  # what is recorded of it: an image failed while the database was away, the rest is held
+                worker.notes.note("failed-for-good")
+                return ()
 
         worker.note_items(worker.patiently(generate))
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
 from governance.canonical import MAX_SAFE_INTEGER, canonical_bytes, is_canonical, parsed_canonical, parsed_json
 from governance.entries import Entry, EntryKind, parsed_leaves
-from governance.errors import ProofError
+from governance.errors import CanonicalError, ProofError
 
 TEXT = st.text(st.characters(codec="utf-8"))
 PLAIN = st.text(st.characters(max_codepoint=127))
@@ -20,6 +21,19 @@ LEAVES = (
 VALUES = st.recursive(
     LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT | PLAIN, inner, max_size=4), max_leaves=12
 )
+
+
+@given(VALUES)
+def test_canonical_bytes_are_those_of_the_standard(value):
+    assert canonical_bytes(value) == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize(
+    "value", [1.0, [1.5], {"a": 2**53}, {1: "a"}, {"a": {None: 1}}, "\ud800", {"\ud800": 1}, {"a": b""}]
+)
+def test_what_has_no_canonical_form_is_refused(value):
+    with pytest.raises(CanonicalError):
+        canonical_bytes(value)
 
 
 @given(VALUES)

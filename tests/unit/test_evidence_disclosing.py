@@ -76,6 +76,26 @@ def test_a_person_is_withheld_wherever_the_name_stands():
     assert found == {"/principal/id": FieldState.WITHHELD, "/hold/requester": FieldState.QUOTING}
 
 
+def test_a_text_that_is_the_whole_of_a_withheld_one_goes_with_it_however_short():
+    found = shown(
+        Disclosure(("/principal", "/prompts/0")),
+        _principal_id="bob",
+        _hold_requester="Bob",
+        _prompts_0=prompt("cat"),
+        _prompts_1=prompt("Cat"),
+        _prompts_2=prompt("a cat"),
+        _comment="bobbing",
+    )
+    assert found == {
+        "/principal/id": FieldState.WITHHELD,
+        "/hold/requester": FieldState.QUOTING,
+        "/prompts/0": FieldState.WITHHELD,
+        "/prompts/1": FieldState.QUOTING,
+        "/prompts/2": FieldState.DISCLOSED,
+        "/comment": FieldState.DISCLOSED,
+    }
+
+
 def test_nothing_quotes_where_nothing_is_withheld():
     found = shown(Disclosure(), _principal_id="ann@example.org", _comment="ann@example.org said so")
     assert set(found.values()) == {FieldState.DISCLOSED}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from dataclasses import replace
 
@@ -10,11 +11,12 @@ import pytest
 
 from governance.canonical import digest
 from governance.checkpoint import LogSigner
-from governance.entries import EntryKind, LegalHoldScope, Receipt
+from governance.entries import EntryKind, ErasedPart, LegalHoldScope, Receipt
+from governance.erasure import Basis, ErasureOrder, erased_record
 from governance.errors import NoEntryError, ProofError
 from governance.evidence import verify
 from governance.evidence.asked import asked_by_name
-from governance.evidence.disclosing import Disclosure
+from governance.evidence.disclosing import Disclosure, FieldState
 from governance.evidence.dossier import TimeStamp, complete
 from governance.evidence.gathering import gather
 from governance.evidence.pack import pack_files
@@ -23,7 +25,7 @@ from governance.governor import Governor
 from governance.legal_holds import lifted_record, placed_record
 from governance.merkle import Tree, leaf_hash
 from governance.testing import FakePipeline
-from governance.types import Outcome, Principal, Reason
+from governance.types import Outcome, Principal, Reason, new_id
 from support.marked import verifier
 from support.packs import with_new_index
 from support.reviewing import ANN, BOB, ReviewPolicy, held, request
@@ -165,6 +167,34 @@ def test_entries_that_come_after_the_checkpoint_do_not_go_in(line):
     assert not any(each.entry.kind is EntryKind.LEGAL_HOLD for each in evidence.entries)
 
 
+def erase(line, entry, *names):
+    """The `erased` entry that takes these fields of `entry`."""
+    parts = [ErasedPart(entry.id, name) for name in names]
+    order = ErasureOrder(Basis.REQUEST, Principal("privacy@example.org"), "file 17")
+    return line.parts.ledger.append(erased_record(new_id(), parts, order)).entry
+
+
+def test_what_erased_something_of_what_erased_something_goes_in(line):
+    item, ledger = ask(line), line.parts.ledger
+    placed = placed_record(LegalHoldScope.EVERYTHING, "", Principal("counsel@example.org"), "case 7")
+    hold = ledger.append(placed).entry
+    ledger.append(lifted_record(ledger.legal_holds()[0], Principal("counsel@example.org")))
+    first = erase(line, item.entry, "/principal/id")
+    second = erase(line, first, "/principal/id", "/reference")
+    third = erase(line, second, "/reference")
+    fourth = erase(line, hold, "/reference")
+    made = dossier(line, item)
+    by = {(field.index, field.name): field.by for field in made.evidence.fields if field.by}
+    erased = ((item.entry, "/principal/id"), (first, "/principal/id"), (first, "/reference"), (second, "/reference"))
+    for (entry, name), taken in zip(
+        (*erased, (hold, "/reference")), (first, second, second, third, fourth), strict=True
+    ):
+        assert by[made.evidence.entry(entry.id).index, name] == taken.id
+    assert len(by) == 5
+    assert FieldState.NOT_KEPT not in {field.state for field in made.evidence.fields}
+    assert report(line, made)[0].verdict == "verified"
+
+
 def test_a_published_checkpoint_goes_in_with_its_proof_and_another_logs_does_not(line):
     early = line.parts.ledger.checkpoint()
     item = ask(line)
@@ -189,6 +219,81 @@ def test_a_time_stamp_of_another_checkpoint_makes_no_pack(line):
     for wrong in (replace(sound, content=b"a response over " + bytes(32)), replace(sound, size=4)):
         with pytest.raises(ProofError, match="is none of that checkpoint"):
             dossier(line, item, [early], time_stamps=[wrong])
+
+
+def with_file(files, path, content):
+    """The files as a forger would hand them out, with one more of those that `pack.json` alone lists."""
+    index = json.loads(files[verify.INDEX])
+    index["files"].append({"path": path, "role": "RFC 3161 time-stamp of a checkpoint", "bound": "listed"})
+    return with_new_index({**files, path: content, verify.INDEX: verify.spelt(index)})
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "record/timestamps/../../../.profile", "record/timestamps/./x.tsr", "record/timestamps//x.tsr",
+        "/record/timestamps/x.tsr", "record\\timestamps\\x.tsr", "record/timestamps/..\\x.tsr", "C:x.tsr",
+        "record/timestamps/c:/x.tsr", "record/timestamps/x\n.tsr", "record/timestamps/\u202e.tsr", "record/timestamps/",
+        "", "..",
+    ],
+)  # fmt: skip
+def test_no_path_leads_out_of_a_pack(line, path):
+    _, files = report(line, dossier(line, ask(line)))
+    stamp = hashlib.sha256(files[verify.CHECKPOINT]).digest()
+    found = verify.verify_pack(with_file(files, path, stamp), verify.LogKey.parse(str(line.parts.log_key)))
+    assert (found.verdict, "leads out of the pack" in " ".join(found.problems)) == ("refused", True)
+    assert all(text.isprintable() for text in found.lines())
+
+
+def test_a_time_stamp_has_the_name_of_its_size_and_no_other(line):
+    early = line.parts.ledger.checkpoint()
+    made = dossier(line, ask(line), [early])
+    size = made.evidence.checkpoint.size
+    _, files = report(line, made)
+    key = verify.LogKey.parse(str(line.parts.log_key))
+    names = {f"{size:012d}.tsr": size, "000000000003.tsr": 3}
+    notes = {size: files[verify.CHECKPOINT], 3: early.encode()}
+    others = (
+        "a.tsr; curl example.org; #",
+        "$(id).tsr",
+        f"{size:013d}.tsr",
+        f"{size}.tsr",
+        f"{size:012d}.txt",
+        "x/y.tsr",
+    )
+    for name in (*names, *others):
+        for stamped, note in notes.items():
+            forged = with_file(files, f"record/timestamps/{name}", hashlib.sha256(note).digest())
+            found = verify.verify_pack(forged, key)
+            assert (found.verdict == "verified") == (names.get(name) == stamped), (name, stamped, found.problems)
+            assert any("openssl ts" in how for _, how in found.not_checked) == (found.verdict == "verified")
+
+
+def test_a_checkpoint_has_the_name_of_its_size_and_no_other(line):
+    early = line.parts.ledger.checkpoint()
+    _, files = report(line, dossier(line, ask(line), [early]))
+    for name in ("000000000004.txt", "3.txt", "000000000003.tsr", "a;id.txt"):
+        path, was = f"record/checkpoints/{name}", "record/checkpoints/000000000003.txt"
+        renamed = {path if each == was else each: content for each, content in files.items()}
+        for part in (verify.INDEX, verify.PROOFS):
+            renamed[part] = renamed[part].replace(was.encode(), path.encode())
+        found = verify.verify_pack(with_new_index(renamed), verify.LogKey.parse(str(line.parts.log_key)))
+        assert (found.verdict, f"{path} is not named as" in " ".join(found.problems)) == ("refused", True)
+
+
+def test_no_path_in_a_command_is_more_than_one_word_to_a_shell(line):
+    # What names files and generations in a record, whoever runs a log of their own chooses.
+    _, files = report(line, dossier(line, ask(line)))
+    checking = verify._Verification(files, None)
+    for step in (checking._list, checking._log, checking._record):
+        assert list(step()) == []
+    asset = "asset/x; id.png"
+    checking.files = {asset: b"", f"{asset}.receipt.json": b"", **files}
+    checking.entries[checking.index["entry"]].value["subject"] = "$(id)"
+    assert list(checking._say()) == []
+    commands = [how for _, how in checking.report.not_checked]
+    assert any(how.startswith(f"governance verify '{asset}' --root") for how in commands)
+    assert any(how.endswith("governance ledger show '$(id)'") for how in commands)
 
 
 def test_what_was_never_released_is_not_found(line):

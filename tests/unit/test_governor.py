@@ -653,6 +653,10 @@ class TestInterrupts:
         assert result.items[0].verdict is Verdict.RELEASED
         assert "could not be ended yet" in caplog.text
         assert kinds(base) == ["intent", "released"]
+        again = Governor(base).generate(
+            example_request(), FakePipeline()
+        )  # nobody works on it any more: it is closed now
+        assert again.items[0].entry == result.items[0].entry
 
     @pytest.mark.parametrize("after", [False, True])
     def test_one_while_the_claim_ends_leaves_the_record_as_it_was(self, after):

@@ -14,6 +14,8 @@ import typer
 from rich.text import Text
 
 from governance.canonical import Digest
+from governance.checkpoint import parse_checkpoint
+from governance.clocks import TOLERANCE
 from governance import vault_accounts
 from governance.errors import GovernanceError, LedgerError, PolicyError, StorageError, WorkError
 from governance.in_force import last_recorded, revision_of
@@ -33,6 +35,7 @@ from governance_adapters.policy.regorus import RegorusEngine
 from governance_adapters.settings import Settings
 from governance_adapters.storage.vault import FsspecVault
 from governance_adapters.wiring import (
+    open_eraser,
     open_ledger,
     open_signer,
     open_watermarker,
@@ -181,6 +184,14 @@ def _ledger(settings: Settings) -> str:
         raise GovernanceError(
             f"{len(problems)} problems, first: {problems[0]}.", remedy="Run `governance ledger verify`."
         )
+    size = parse_checkpoint(ledger.checkpoint()).size
+    for _, newest in ledger.entries(after=size - 2, limit=1) if size else ():
+        ahead = datetime.fromisoformat(newest.time) - datetime.now(UTC)
+        if ahead > TOLERANCE:
+            raise GovernanceError(
+                f"The newest entry is from the future: its time {newest.time} is {ahead} ahead of this machine's clock.",
+                remedy="Set the clock of this machine, or of the one that wrote it: what is kept how long goes by it.",
+            )
     return "verified"
 
 
@@ -208,8 +219,20 @@ def _works(settings: Settings) -> str:
 def _vault(settings: Settings) -> str:
     _require_home(settings)
     vault = FsspecVault(settings.vault_url)
-    with open_ledger(settings) as ledger:
-        problems = list(vault_accounts.disagreements(ledger, vault))
+    try:
+        with open_ledger(settings) as ledger:
+            problems = list(vault_accounts.disagreements(ledger, vault))
+            unfinished = open_eraser(settings, ledger).unfinished()
+    except LedgerError as error:
+        raise StorageError(
+            "The vault cannot be compared with the ledger, which cannot be read.",
+            remedy="Mend the ledger, or restore it from a backup.",
+        ) from error
+    if unfinished:
+        raise StorageError(
+            f"{len(unfinished)} erasures were interrupted, first that of entry {unfinished[0].id}.",
+            remedy="Run `governance ledger retain`: it completes them.",
+        )
     if problems:
         raise StorageError(
             f"Vault and ledger disagree about {len(problems)} files: {problems[0]}",

@@ -51,7 +51,9 @@ def erase(
     files: Annotated[
         bool, typer.Option("--files", help="Also the released files, and what their marks lead to.")
     ] = False,
-    basis: Annotated[ByHand, typer.Option(help="Why: `request` of the person, or `order` of a court.")] = ByHand.REQUEST,
+    basis: Annotated[
+        ByHand, typer.Option(help="Why: `request` of the person, or `order` of a court.")
+    ] = ByHand.REQUEST,
     reference: ReferenceOption = "",
     by: ByOption = None,
     dry_run: DryRunFlag = False,

@@ -105,16 +105,19 @@ def verify(
     kept = _since(since, witness or [], ledger, settings)
     with out.status("recomputing the ledger"):
         problems = list(ledger.verify())
+    jumps = [] if problems else list(ledger.clock_jumps())
     checkpoint = parse_checkpoint(ledger.checkpoint())
     summary: dict[str, Json] = {"origin": checkpoint.origin, "entries": checkpoint.size, "root": checkpoint.root.hex()}
     if as_json:
         outside = {} if kept is None else {"since": kept.as_json()}
-        print_json({**summary, **outside, "problems": problems, "sound": not problems})
+        print_json({**summary, **outside, "problems": problems, "clock": jumps, "sound": not problems})
     else:
         for line in () if kept is None else kept.lines():
             out.print(f"  {line}", markup=False)
         for problem in problems:
             out.print(f"  {problem}", markup=False, style="red")
+        for jump in jumps:
+            out.print(f"  {jump}", markup=False, style="yellow")
         state = f"{len(problems)} problems" if problems else "verified"
         out.print(f"{checkpoint.origin}: {checkpoint.size} entries, {state}", style="red" if problems else "green")
         out.print(f"root {checkpoint.root.hex()}")

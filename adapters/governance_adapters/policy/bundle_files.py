@@ -9,6 +9,7 @@ from typing import Any
 
 from governance.canonical import MAX_SAFE_INTEGER, Digest, Json, canonical_bytes, canonical_digest, digest
 from governance.errors import PolicyError
+from governance.evidence.verify import stays_inside
 
 MANIFEST = ".manifest"
 DATA = "data.json"
@@ -21,8 +22,8 @@ def read_files(root: Path) -> dict[str, bytes]:
     """Every file that the revision covers, by its path in the bundle, sorted by the UTF-8 bytes of the path.
 
     Raises:
-        PolicyError: there is no folder at `root`; a file is a link, too large or unreadable, or its name is not UTF-8; or OPA
-            would load data from it that this project would not see.
+        PolicyError: there is no folder at `root`; a file is a link, too large or unreadable, or its name is not printable UTF-8
+            that every system has for a file; or OPA would load data from it that this project would not see.
     """
     files = {}
     try:
@@ -32,8 +33,11 @@ def read_files(root: Path) -> dict[str, bytes]:
             )
         for path in root.rglob("*"):
             name = path.relative_to(root).as_posix()
-            if not name.isprintable():  # a byte that is not UTF-8 stands there as a surrogate
-                raise PolicyError(f"The policy bundle has a file named {name!a}.", remedy="Name it in printable UTF-8.")
+            if not stays_inside(name):  # a byte that is not UTF-8 stands there as a surrogate, which is not printable
+                raise PolicyError(
+                    f"The policy bundle has a file named {name!a}, which an evidence pack could not hold.",
+                    remedy="Name it in printable UTF-8, without a backslash or a drive letter.",
+                )
             if path.is_symlink():
                 raise PolicyError(f"{name} in the policy bundle is a link.", remedy="Put the file itself there.")
             if not path.is_file() or name.endswith("_test.rego"):

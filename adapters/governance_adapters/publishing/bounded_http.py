@@ -11,11 +11,12 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from governance.errors import ConfigurationError
@@ -24,6 +25,11 @@ SECONDS: Final = 30.0
 """How long one question may take, everything together."""
 _PORTS: Final = {"http": 80, "https": 443}
 _PIECE: Final = 64 * 1024
+
+Endpoint = tuple[socket.AddressFamily, tuple[Any, ...]]
+"""The kind of an address of a host, and the address, as `socket.connect` takes it."""
+Resolver = Callable[[str, int], Sequence[Endpoint]]
+"""Says at which addresses a host is, the likeliest first, or raises OSError."""
 
 
 class ExchangeError(Exception):
@@ -88,6 +94,15 @@ class Answer:
     content: bytes
 
 
+def resolved(host: str, port: int) -> Sequence[Endpoint]:
+    """The addresses of a host as this machine finds them: a `Resolver`. Nothing bounds the time that it takes."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise OSError("no host has such a name") from error
+    return [(family, endpoint) for family, _, _, _, endpoint in found]
+
+
 def ask(
     address: Address,
     method: str,
@@ -97,29 +112,32 @@ def ask(
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
     seconds: float = SECONDS,
+    resolve: Resolver = resolved,
 ) -> Answer:
     """One question to the server at `address`, whose path `path` takes the place of; at most `most` bytes come back.
+
+    `seconds` bound all of it: finding the host, trying its addresses, TLS, question and answer.
 
     Raises:
         ExchangeError: it cannot be reached, takes longer, sends more or breaks off, or sends the client elsewhere.
     """
-    with _translated(seconds), _connected(address, seconds) as connection:
+    with _translated(seconds), _connected(address, seconds, resolve) as connection:
         fixed = {"Host": address.authority, "Accept-Encoding": "identity", "Connection": "close"}
         connection.request(method, path, body, {**fixed, **(headers or {})})
-        response = connection.getresponse()
-        if 300 <= response.status < 400:
-            where = response.getheader("Location", "")[:200]
-            raise ExchangeError(f"answered {response.status} and names {where!r}: redirects are not followed")
-        content = _whole(response, most)
-        media_type = response.getheader("Content-Type", "").partition(";")[0].strip().lower()
-        return Answer(response.status, media_type, content)
+        with connection.getresponse() as response:
+            if 300 <= response.status < 400:
+                where = response.getheader("Location", "")[:200]
+                raise ExchangeError(f"answered {response.status} and names {where!r}: redirects are not followed")
+            content = _whole(response, most)
+            media_type = response.getheader("Content-Type", "").partition(";")[0].strip().lower()
+            return Answer(response.status, media_type, content)
 
 
 @contextmanager
-def _connected(address: Address, seconds: float) -> Iterator[http.client.HTTPConnection]:
+def _connected(address: Address, seconds: float, resolve: Resolver) -> Iterator[http.client.HTTPConnection]:
     """A connection that is cut off when its time is over, whatever it is doing then."""
     until = time.monotonic() + seconds
-    raw = socket.create_connection((address.host, address.port), seconds)
+    raw = _reached(_endpoints(address, resolve, until), until)
     expired = threading.Event()
 
     def cut() -> None:
@@ -150,6 +168,55 @@ def _connected(address: Address, seconds: float) -> Iterator[http.client.HTTPCon
         raw.close()
     if expired.is_set():
         raise TimeoutError
+
+
+def _endpoints(address: Address, resolve: Resolver, until: float) -> Sequence[Endpoint]:
+    """Where the host is, if `resolve` says so in time. It cannot be interrupted, so it is left behind where it does not."""
+    found: Future[Sequence[Endpoint]] = Future()
+
+    def look_up() -> None:
+        try:
+            found.set_result(resolve(address.host, address.port))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the one who waits gets it
+            found.set_exception(error)
+
+    threading.Thread(target=look_up, daemon=True, name="host of a server").start()
+    return found.result(_left(until))
+
+
+def _reached(endpoints: Sequence[Endpoint], until: float) -> socket.socket:
+    """A connection to the first endpoint that takes one: each gets its share of the time that is left, no more."""
+    failed: OSError = OSError("the host has no address")
+    for number, (family, endpoint) in enumerate(endpoints):
+        try:
+            return _connection(family, endpoint, _left(until) / (len(endpoints) - number), until)
+        except OSError as error:
+            failed = error
+    raise failed
+
+
+def _connection(family: socket.AddressFamily, endpoint: tuple[Any, ...], seconds: float, until: float) -> socket.socket:
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(seconds)
+        connection.connect(endpoint)
+        connection.settimeout(_left(until))
+    except BaseException:  # Ctrl-C too: nobody else would close it; raised again
+        connection.close()
+        raise
+    return connection
+
+
+def _left(until: float) -> float:
+    """Seconds until then.
+
+    Raises:
+        TimeoutError: there are none.
+    """
+    seconds = until - time.monotonic()
+    if seconds <= 0:
+        raise TimeoutError
+    return seconds
 
 
 @contextmanager

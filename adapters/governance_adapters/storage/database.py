@@ -115,10 +115,18 @@ class Database(Protocol):
         """Close every connection."""
 
 
-def pooled(url: str, connect: Callable[[], Any], begin: Sequence[str], *, readers: bool) -> Engine:
-    """An engine whose connections come from `connect` and whose transactions begin with the statements `begin`."""
+def pooled(url: str, connect: Callable[[], Any], begin: Sequence[str], *, readers: bool, pings: bool = False) -> Engine:
+    """An engine whose connections come from `connect` and whose transactions begin with the statements `begin`.
+
+    With `pings` a connection that broke while nobody used it is replaced before somebody does.
+    """
     engine = create_engine(
-        url, creator=connect, poolclass=QueuePool, pool_size=_READERS if readers else 1, max_overflow=-1
+        url,
+        creator=connect,
+        poolclass=QueuePool,
+        pool_size=_READERS if readers else 1,
+        max_overflow=-1,
+        pool_pre_ping=pings,
     )
 
     def start(connection: Connection) -> None:

@@ -40,12 +40,22 @@ from governance_adapters.storage.tables import (
 )
 from governance_adapters.storage.upserts import Latest, Upsert
 
-_GUARD = "legal_hold"
+GUARD = "legal_hold"
+"""What is erased, and what may not be, one transaction at a time says."""
 _KEEP_ERASURE = Upsert(ERASURE, ("entry_id", "name"))
 _KEEP_RETENTION = Latest(RETENTION, ("subject",), "day")
 _SAVE_HOLD = Upsert(LEGAL_HOLD, ("id",), ("scope", "lifted_by"))
 _DELETE_FIELD = delete(PERSONAL_FIELD).where(
     PERSONAL_FIELD.c.entry_id == bindparam("of_entry"), PERSONAL_FIELD.c.name == bindparam("of_name")
+)
+_DELETE_MARK = delete(MARK).where(
+    MARK.c.algorithm == bindparam("of_algorithm"),
+    MARK.c.key_id == bindparam("of_key"),
+    MARK.c.mark_id == cast(bindparam("of_id"), MARK.c.mark_id.type),
+)
+_GONE_ASSET, _GONE_MARK = (
+    select(ERASURE.c.entry_id).where(ERASURE.c.entry_id == ENTRY.c.id, ERASURE.c.name == name).exists()
+    for name in (ASSET, WATERMARK)
 )
 _FORGET_REQUEST = update(HOLD).where(HOLD.c.id == bindparam("of_hold")).values(request="", version=HOLD.c.version + 1)
 
@@ -95,7 +105,7 @@ def apply(connection: Connection, record: Record) -> None:
         ErasureError: an entry or a part of it does not exist, or the call that it belongs to still runs.
         SQLAlchemyError: the database cannot be read or written.
     """
-    guard(connection, _GUARD)
+    guard(connection, GUARD)
     if (hold := record.legal_hold) is not None:
         row = connection.execute(select(LEGAL_HOLD).where(LEGAL_HOLD.c.id == hold.id)).first()
         legal_hold_succession(None if row is None else _legal_hold(row), hold)
@@ -130,9 +140,17 @@ class _Erasing:
         holds = legal_holds(self._connection, lifted=False)
         if not holds:
             return
-        people = people_of(self._connection, self._subjects)
-        for subject in self._subjects:
+        subjects = sorted({*self._subjects, *self._sharing()})
+        people = people_of(self._connection, subjects)
+        for subject in subjects:
             refuse_held(covering(holds, subject, people.get(subject, ())), subject)
+
+    def _sharing(self) -> set[str]:
+        """The subjects of other releases of the files that are to be erased, as far as those are kept."""
+        erased = [key for key, names in self._names.items() if ASSET in names]
+        files = sorted({content for key in erased if (content := asset_digest(self._entries[key])) is not None})
+        where = ENTRY.c.asset_digest.in_(files) & ENTRY.c.id.not_in(erased)
+        return set(self._connection.execute(select(ENTRY.c.subject).where(where, ~_GONE_ASSET)).scalars())
 
     def _refuse_running(self) -> None:
         where = CLAIM.c.generation_id.in_(self._subjects) & (CLAIM.c.state == ClaimState.OPEN)
@@ -146,21 +164,9 @@ class _Erasing:
             self._connection.execute(delete(CLAIM).where(CLAIM.c.generation_id.in_(sorted(forgotten))))
 
     def _usage(self) -> None:
-        for key, names in self._names.items():
-            entry = self._entries[key]
-            if not forgets_usage(entry, names):
-                continue
-            named = (PERSONAL_FIELD.c.entry_id == key) & (PERSONAL_FIELD.c.name == PRINCIPAL_FIELD)
-            value = self._connection.execute(select(PERSONAL_FIELD.c.value).where(named)).scalar()
-            if value is not None:
-                spender, day = usage_key(json.loads(value)), spent_on(entry, self._policy_input(entry))
-                self._connection.execute(delete(USAGE).where(USAGE.c.principal == spender, USAGE.c.day == day))
-
-    def _policy_input(self, entry: Entry) -> bytes | None:
-        named = document_digests(entry)[:1]
-        query = select(DOCUMENT.c.content).where(DOCUMENT.c.digest.in_(named))
-        content = self._connection.execute(query).scalar()
-        return None if content is None else bytes(content)
+        intents = {key: self._entries[key] for key, names in self._names.items() if forgets_usage(self._entries[key], names)}
+        if intents:
+            usage.forget(self._connection, intents)
 
     def _requests(self) -> None:
         opened = [key for key, names in self._names.items() if forgets_request(self._entries[key], names)]
@@ -172,9 +178,9 @@ class _Erasing:
     def _fields_and_marks(self) -> None:
         parts = [(key, name) for key, names in self._names.items() for name in names]
         self._connection.execute(_DELETE_FIELD, [{"of_entry": key, "of_name": name} for key, name in parts])
-        marked = [asset_digest(self._entries[key]) for key, name in parts if name == WATERMARK]
-        if marked:
-            self._connection.execute(delete(MARK).where(MARK.c.asset_digest.in_(marked)))
+        for mark in (mark_named(self._entries[key]) for key, name in parts if name == WATERMARK):
+            if mark is not None:
+                self._connection.execute(_DELETE_MARK, dict(zip(("of_algorithm", "of_key", "of_id"), mark, strict=True)))
         rows = [{"entry_id": key, "name": name, "erased_by": self._by} for key, name in parts]
         _KEEP_ERASURE.run(self._connection, rows)
 
@@ -188,10 +194,9 @@ class _Erasing:
 def subjects_with_rest(connection: Connection, subjects: Collection[str]) -> set[str]:
     """Those of `subjects` beside whose entries there is something left to erase."""
     of_these = ENTRY.c.subject.in_(list(subjects))
-    erased = select(ERASURE.c.entry_id).where(ERASURE.c.entry_id == ENTRY.c.id, ERASURE.c.name == ASSET)
     fields = select(ENTRY.c.subject).join(PERSONAL_FIELD, PERSONAL_FIELD.c.entry_id == ENTRY.c.id)
-    marks = select(ENTRY.c.subject).join(MARK, MARK.c.asset_digest == ENTRY.c.asset_digest)
-    assets = select(ENTRY.c.subject).where(ENTRY.c.asset_digest.is_not(None), ~erased.exists())
+    marks = select(ENTRY.c.subject).join(MARK, MARK.c.asset_digest == ENTRY.c.asset_digest).where(~_GONE_MARK)
+    assets = select(ENTRY.c.subject).where(ENTRY.c.asset_digest.is_not(None), ~_GONE_ASSET)
     return {
         subject
         for query in (fields, marks, assets)

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from governance.canonical import Digest
 from governance.checkpoint import Checkpoint, LogKey, LogSigner
+from governance.clocks import clock_jumps
 from governance.entries import (
     Attempt,
     Entry,
@@ -128,12 +129,16 @@ class SqlLedger:
             def runs(name: str, generation: str) -> bool:
                 return generation in known if name == owner else held.owners.alive(name, transaction.connection)
 
-            return claims.begin(transaction, request, owner, runs)
+            begun = claims.begin(transaction, request, owner, runs)
+            if isinstance(begun, Attempt):
+                known.add(generation_id)  # here, so that no later wish, of this batch even, takes it for vanished
+            return begun
 
-        begun = writer.do(begin)
-        if isinstance(begun, Attempt):
-            known.add(generation_id)
-        return begun
+        try:
+            return writer.do(begin)
+        except BaseException:  # Ctrl-C too: whoever asks next may have it; raised again
+            known.discard(generation_id)
+            raise
 
     def finish(self, generation_id: str, *, repeatable: bool) -> None:
         """See `Ledger.finish`.
@@ -145,6 +150,10 @@ class SqlLedger:
         self._held().running.discard(generation_id)
         state = ClaimState.REPEATABLE if repeatable else ClaimState.FINISHED
         self._write(lambda tx: claims.finish(tx, generation_id, state))
+
+    def let_go(self, generation_id: str) -> None:
+        """See `Ledger.let_go`."""
+        self._held().running.discard(generation_id)
 
     def append(self, record: Record) -> Receipt:
         """See `Ledger.append`; what a record must hold is said at `governance.records.checked_leaf`."""
@@ -245,6 +254,12 @@ class SqlLedger:
             self._held().writer().settle()
         return self._read(lambda connection: reader.find_asset(connection, asset_digest))
 
+    def releases(self, asset_digest: Digest) -> Sequence[Entry]:
+        """See `Ledger.releases`. What waits for its index is numbered first, as by `find_asset`."""
+        if self._signer is not None:
+            self._held().writer().settle()
+        return self._read(lambda connection: reader.releases(connection, asset_digest))
+
     def document(self, digest: Digest) -> bytes | None:
         """See `Ledger.document`."""
         return self._read(lambda connection: reader.document(connection, digest))
@@ -252,6 +267,14 @@ class SqlLedger:
     def fields(self, entry_id: str) -> Sequence[PersonalField]:
         """See `Ledger.fields`."""
         return self._read(lambda connection: reader.fields(connection, entry_id))
+
+    def subjects_of(self, person: str, *, after: str = "", limit: int = 100) -> Sequence[str]:
+        """See `Ledger.subjects_of`. What waits for its index is numbered first: nobody is forgotten in part."""
+        if limit < 1:
+            raise LedgerError(f"A page of {limit} is no page.", remedy="Ask for at least one.")
+        if self._signer is not None:
+            self._held().writer().settle()
+        return self._read(lambda connection: reader.subjects_of(connection, person, after, limit))
 
     def erasures(self, entry_id: str) -> Mapping[str, str]:
         """See `Ledger.erasures`."""
@@ -283,6 +306,11 @@ class SqlLedger:
         """See `Ledger.leaves`."""
         check_span(first, limit)
         return self._read(lambda connection: reader.leaves(connection, first, limit))
+
+    def clock_jumps(self) -> Iterator[str]:
+        """Where the clock of a writer had jumped back, one line each: no fault of the log, and worth knowing."""
+        with self._held().database.reading() as connection:
+            yield from clock_jumps(reader.disordered(connection))
 
     def back_up(self, path: str | os.PathLike[str]) -> Checkpoint:
         """Write everything, as it stands at one moment, into the new SQLite file `path`; writers go on meanwhile.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from sqlalchemy import Connection
+
+BATCH: Final = 1024
+"""How many entries that wait one transaction numbers at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,12 +27,18 @@ if TYPE_CHECKING:
 
 DRIVERS: Final = ("postgresql", "postgresql+psycopg", "postgres")
 _OPTIONS: Final = {"connect_timeout": "10", "application_name": "diffusion-governance"}
+_IDLE_SESSIONS_END: Final = 140_000
+"""The first version of PostgreSQL that can end sessions that are idle."""
 _SNAPSHOTS: Final = 100
 """How often a snapshot is tried before a ledger is too busy for one."""
 _OWNER: Final = "owner"
 _SESSION: Final = (
     "SET synchronous_commit = on",  # what is acknowledged is on disk, whatever the server's default
     "SET client_encoding = 'UTF8'",
+    "SET default_transaction_isolation = 'read committed'",  # behind a lock, what others committed is seen
+    "SET default_transaction_read_only = off",
+    "SET statement_timeout = 0",
+    "SET idle_in_transaction_session_timeout = 0",
     "SET tcp_keepalives_idle = 30",  # a machine that vanished loses its session, and with it its claims
     "SET tcp_keepalives_interval = 10",
     "SET tcp_keepalives_count = 3",
@@ -94,13 +100,17 @@ class PostgresDatabase:
         address = "postgresql+psycopg://"
         self._writers = pooled(address, self._connect_writer, (), readers=False)
         self._readers = pooled(
-            address, self._connect, ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",), readers=True
+            address,
+            self._connect,
+            ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",),
+            readers=True,
+            pings=True,
         )
 
     @property
     def name(self) -> str:
-        """The URL; stars in place of a password."""
-        return self._url.set(drivername="postgresql").render_as_string()
+        """The URL without its options; stars in place of a password."""
+        return self._url.set(drivername="postgresql", query={}).render_as_string()
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -163,7 +173,10 @@ class PostgresDatabase:
 
     def purge(self) -> None:
         """Let dead rows leave the tables that hold personal data."""
-        connection = self._connect()
+        try:
+            connection = self._connect()
+        except psycopg.Error as error:
+            raise self.translated(error) from error
         try:
             connection.autocommit = True
             for table in ("personal_field", "posting", "claim", "usage", "hold", "mark", "legal_hold"):
@@ -184,6 +197,9 @@ class PostgresDatabase:
         try:
             connection.execute("SELECT pg_advisory_lock(%s)", (key_of(_OWNER, self._owners.own()),))
             connection.commit()
+        except psycopg.errors.LockNotAvailable as error:  # no record is to blame, and nobody knows what that one did
+            connection.close()
+            raise psycopg.OperationalError("the session before this one is not over yet") from error
         except BaseException:  # Ctrl-C too: nobody else would close it; raised again
             connection.close()
             raise
@@ -194,9 +210,15 @@ class PostgresDatabase:
         ours = {name: value for name, value in _OPTIONS.items() if name not in self._url.query}
         uri = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
         connection = psycopg.connect(make_conninfo(uri, **ours))
-        for statement in (*_SESSION, f"SET lock_timeout = {self._busy_timeout_ms}"):
-            connection.execute(statement)
-        connection.commit()
+        try:
+            for statement in (*_SESSION, f"SET lock_timeout = {self._busy_timeout_ms}"):
+                connection.execute(statement)
+            if connection.info.server_version >= _IDLE_SESSIONS_END:
+                connection.execute("SET idle_session_timeout = 0")  # claims live as long as their session
+            connection.commit()
+        except BaseException:  # Ctrl-C too: nobody else would close it; raised again
+            connection.close()
+            raise
         return connection
 
 

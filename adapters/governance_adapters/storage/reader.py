@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Connection, Select, bindparam, func, select
+from sqlalchemy import Connection, Select, bindparam, func, or_, select
 
-from governance.canonical import Digest
+from governance.canonical import Digest, canonical_bytes
 from governance.checkpoint import parse_checkpoint
 from governance.entries import Entry, EntryKind, MarkRecord, PersonalField, Receipt
+from governance.erasable import APPROVER_FIELDS, PEOPLE_FIELDS
 from governance.errors import NoEntryError, ProofError
 from governance.merkle import leaf_hash, verify_inclusion
 from governance.records import ClaimState, asset_digest
@@ -21,6 +22,28 @@ from governance_adapters.storage.tree import newest_note, read_tree
 _ONE = select(ENTRY.c.seq, ENTRY.c.leaf).where(ENTRY.c.id == bindparam("of_id"))
 _FIELDS = (
     select(PERSONAL_FIELD).where(PERSONAL_FIELD.c.entry_id == bindparam("of_entry")).order_by(PERSONAL_FIELD.c.name)
+)
+
+# Values are kept in their one canonical form, so equal bytes are equal names. The fields first: they name few entries.
+_NAMING = (
+    select(PERSONAL_FIELD.c.entry_id)
+    .where(
+        or_(
+            PERSONAL_FIELD.c.name.in_(sorted(PEOPLE_FIELDS)),
+            PERSONAL_FIELD.c.name.startswith(APPROVER_FIELDS, autoescape=True),
+        ),
+        PERSONAL_FIELD.c.value == bindparam("of_person"),
+    )
+    .cte("naming")
+    .prefix_with("MATERIALIZED")
+)
+_SUBJECTS = (
+    select(ENTRY.c.subject)
+    .join(_NAMING, _NAMING.c.entry_id == ENTRY.c.id)
+    .where(ENTRY.c.seq.is_not(None), ENTRY.c.subject > bindparam("after"))
+    .distinct()
+    .order_by(ENTRY.c.subject)
+    .limit(bindparam("most"))
 )
 
 
@@ -82,6 +105,15 @@ def leaves(connection: Connection, first: int, limit: int) -> Sequence[bytes]:
     """Leaf bytes in order; see `Ledger.leaves`. What the tree says of them, their reader checks."""
     query = select(ENTRY.c.leaf).where(ENTRY.c.seq >= first, ENTRY.c.seq < first + limit).order_by(ENTRY.c.seq)
     return [bytes(leaf) for leaf in connection.execute(query).scalars()]
+
+
+def disordered(connection: Connection) -> Iterator[tuple[int, str, str]]:
+    """Index and time of each entry whose time is before that of an earlier one, and the latest time before it."""
+    before = func.max(ENTRY.c.time).over(order_by=ENTRY.c.seq, rows=(None, -1)).label("latest")
+    times = select(ENTRY.c.seq, ENTRY.c.time, before).where(ENTRY.c.seq.is_not(None)).subquery()
+    query = select(times).where(times.c.time < times.c.latest).order_by(times.c.seq)
+    for row in connection.execution_options(yield_per=1000).execute(query):
+        yield row.seq, row.time, row.latest
 
 
 def receipt(connection: Connection, entry_id: str) -> Receipt:
@@ -149,6 +181,19 @@ def find_asset(connection: Connection, digest: Digest) -> Entry | None:
     if asset_digest(found) != digest:
         raise ProofError(f"The index leads {digest} to entry {found.id}.", remedy="Run `governance ledger verify`.")
     return found
+
+
+def releases(connection: Connection, digest: Digest) -> Sequence[Entry]:
+    """All `released` entries of these bytes; see `Ledger.releases`."""
+    released = (ENTRY.c.asset_digest == digest) & ENTRY.c.seq.is_not(None)
+    leaves_of = connection.execute(select(ENTRY.c.leaf).where(released).order_by(ENTRY.c.seq)).scalars()
+    return [Entry.from_leaf(leaf) for leaf in leaves_of]
+
+
+def subjects_of(connection: Connection, person: str, after: str, limit: int) -> Sequence[str]:
+    """Whose entries name this person; see `Ledger.subjects_of`. Reads the names of all personal fields once."""
+    wanted = {"of_person": canonical_bytes(person), "after": after, "most": limit}
+    return connection.execute(_SUBJECTS, wanted).scalars().all()
 
 
 def document(connection: Connection, digest: Digest) -> bytes | None:

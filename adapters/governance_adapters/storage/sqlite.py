@@ -122,20 +122,15 @@ class SqliteDatabase:
     def copy_to(self, path: Path, writer: Writer) -> None:
         """See `Database.copy_to`: page by page, in one snapshot."""
         del writer  # what is written here has its index already
-        try:
-            with closing(self._connect(self.path.as_uri() + "?mode=ro")) as source, closing(_file(path)) as target:
-                source.backup(target)
-            make_whole(path)
-        except sqlite3.Error as error:
-            raise self.translated(error) from error
+        copy_file(self.path, path)
 
     def purge(self) -> None:
         """Bring the write-ahead log home and empty it: earlier contents of pages stand in it."""
-        connection = self._connect(self.path.as_uri() + "?mode=rw")
         try:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        finally:
-            connection.close()
+            with closing(self._connect(self.path.as_uri() + "?mode=rw")) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            raise self.translated(error) from error
 
     def close(self) -> None:
         """Close every connection."""
@@ -175,6 +170,20 @@ class SqliteDatabase:
         return connection
 
 
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a database, with what stands in a log beside it, page by page and in one snapshot, into the file `target`.
+
+    Raises:
+        LedgerError: it cannot be read or written.
+    """
+    try:
+        with closing(_file(source, mode="ro")) as reading, closing(_file(target)) as writing:
+            reading.backup(writing)
+        make_whole(target)
+    except sqlite3.Error as error:
+        raise told(_CAUSES, str(source), error_name(error), error) from error
+
+
 def make_whole(path: Path) -> None:
     """Bring everything of a database that nobody uses into its one file: so it can be copied, and read where it is.
 
@@ -203,8 +212,8 @@ def create_file(path: Path) -> None:
         ) from error
 
 
-def _file(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path.as_uri() + "?mode=rw", uri=True)
+def _file(path: Path, *, mode: str = "rw") -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True)
 
 
 def _use_wal(connection: sqlite3.Connection, timeout_s: float) -> None:

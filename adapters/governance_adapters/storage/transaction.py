@@ -12,7 +12,8 @@ from governance.canonical import canonical_bytes
 from governance.entries import Receipt, Record
 from governance.merkle import leaf_hash
 from governance.records import asset_digest, check_succession, checked_leaf
-from governance_adapters.storage import erasing, hold_rows
+from governance_adapters.storage import erasing, hold_rows, reader
+from governance_adapters.storage.guards import guard
 from governance_adapters.storage.numbering import Numbering, Waiting
 from governance_adapters.storage.postings import Indexed, index, load, rebuild
 from governance_adapters.storage.tables import DOCUMENT, ENTRY, MARK, PERSONAL_FIELD
@@ -130,17 +131,24 @@ class Transaction:
             for at, (each, proof) in enumerate(zip(self._added, sealed.proofs[len(before) :], strict=True))
         ]
 
-    def number(self) -> None:
+    def number(self, wanted: Sequence[str] = ()) -> int:
         """Number a batch of what waits, whoever wrote it; others that would number wait until this transaction ends.
+
+        Returns how many that were: less than a whole batch, and nothing waits of what was there before.
+
+        With `wanted`, nothing is done where these entries have their index by then: what came since, its own writers
+        number, together. So of many writers that wait, one does the work of all.
 
         Raises:
             LedgerError: the log's tip does not verify, or something waits that no holder of the log's key wrote.
             SQLAlchemyError: the database refuses, or others kept the right to number too long.
         """
         self._numbering.claim(self.connection, wait=True)
+        if (wanted and reader.numbered(self.connection, wanted)) or not self._numbering.unnumbered(self.connection):
+            return 0
         first, before = self._number_waiting()
-        if before:
-            self._sealed(first, before, ())
+        self._sealed(first, before, ())
+        return len(before)
 
     def reindex(self) -> int:
         """Make the index anew from every entry that has one in the log; returns how many. Nobody gives out any meanwhile.
@@ -149,6 +157,7 @@ class Transaction:
             SQLAlchemyError: the database refuses, or others kept the right to number too long.
         """
         self._numbering.claim(self.connection, wait=True)
+        guard(self.connection, erasing.GUARD)  # nor is anything erased meanwhile, which a term could outlive
         return rebuild(self.connection)
 
     def _number_waiting(self) -> tuple[int, Sequence[Waiting]]:

@@ -31,11 +31,9 @@ from sqlalchemy import (
 from governance.checkpoint import LogSigner
 from governance.errors import ProofError
 from governance_adapters.storage.guards import guard, key_of
-from governance_adapters.storage.numbering import Waiting
+from governance_adapters.storage.numbering import BATCH, Waiting
 
 NUMBERING: Final = ("ledger", "numbering")
-MAX_WAITING: Final = 1024
-"""How many entries one transaction numbers at most, beside its own."""
 
 # The table as PostgreSQL has it; `tables.ENTRY` is what both databases share.
 _ENTRY: Final = Table(
@@ -51,7 +49,7 @@ _ENTRY: Final = Table(
 _TRY: Final = text("SELECT pg_try_advisory_xact_lock(:key)")
 _WAITS: Final = _ENTRY.c.seq.is_(None)
 _BATCH: Final = (
-    select(_ENTRY.c.id, _ENTRY.c.leaf, _ENTRY.c.voucher).where(_WAITS).order_by(_ENTRY.c.arrival).limit(MAX_WAITING)
+    select(_ENTRY.c.id, _ENTRY.c.leaf, _ENTRY.c.voucher).where(_WAITS).order_by(_ENTRY.c.arrival).limit(BATCH)
 )
 _INSERT: Final = insert(_ENTRY)
 _NUMBER: Final = _ENTRY.update().where(_ENTRY.c.id == bindparam("of_id")).values(seq=bindparam("index"), voucher=None)

@@ -17,7 +17,7 @@ from governance.entries import Receipt, Record
 from governance.errors import GovernanceError, LedgerError
 from governance_adapters.storage import reader
 from governance_adapters.storage.database import Database
-from governance_adapters.storage.numbering import Numbering
+from governance_adapters.storage.numbering import BATCH, Numbering
 from governance_adapters.storage.transaction import Prepared, Transaction
 from governance_adapters.storage.tree import Log
 
@@ -93,11 +93,19 @@ class Writer:
         Raises:
             LedgerError: that cannot be done now.
         """
+        while self._unsettled or self._waits(subject):
+            if self.do(self._settling) < BATCH:
+                return
+
+    def _waits(self, subject: str) -> bool:
         with self._database.reading() as connection:
-            waits = self._numbering.unnumbered(connection, subject=subject)
-        if waits or self._unsettled:
-            self.do(Transaction.number)
-            self._unsettled = False
+            return self._numbering.unnumbered(connection, subject=subject)
+
+    def _settling(self, transaction: Transaction) -> int:
+        """A job, so that it comes behind whatever is under way: afterwards everything before it is known."""
+        count = transaction.number()
+        self._unsettled = False
+        return count
 
     def close(self) -> None:
         """Commit what waits, then stop."""
@@ -119,7 +127,11 @@ class Writer:
             return work.future.result()
         except BaseException:  # Ctrl-C above all: it goes on once the ledger's answer is final; raised again
             if not work.future.cancel():
-                wait([work.future])
+                try:
+                    wait([work.future])
+                except BaseException:  # a second Ctrl-C: nobody waits any more, so nobody knows; raised again
+                    self._unsettled = True
+                    raise
             raise
 
     def _run(self) -> None:
@@ -228,12 +240,15 @@ class Writer:
         """
         if not self._database.broken(error):
             return False
+        self._unsettled = True  # until it was looked up
 
         def look() -> bool:
             with self._database.writing() as connection:
                 return reader.written(connection, entry_ids)
 
-        return self._patiently(look)
+        landed = self._patiently(look)
+        self._unsettled = False
+        return landed
 
     def _numbered(self, entry_ids: Sequence[str]) -> Sequence[Receipt]:
         """The receipts of entries that are durable and wait: numbered by whoever comes first, this process at the latest.
@@ -242,14 +257,25 @@ class Writer:
             LedgerError: that failed. The entries stay, and the next writer numbers them.
         """
 
-        def number() -> Sequence[Receipt] | None:
+        def number() -> bool:
             with self._database.writing() as connection:
-                Transaction(connection, self._log, self._numbering).number()
-                return reader.receipts(connection, entry_ids) if reader.numbered(connection, entry_ids) else None
+                if not reader.written(connection, entry_ids):
+                    raise LedgerError(
+                        "The database lost what it had acknowledged.",
+                        remedy="Find out whether it failed over, or who deletes entries; `governance ledger verify`.",
+                    )
+                if not reader.numbered(connection, entry_ids):
+                    Transaction(connection, self._log, self._numbering).number(entry_ids)
+                return reader.numbered(connection, entry_ids)
+
+        def read() -> Sequence[Receipt]:
+            with self._database.writing() as connection:
+                return reader.receipts(connection, entry_ids)
 
         try:
-            while (receipts := self._patiently(number)) is None:
+            while not self._patiently(number):
                 pass
+            return self._patiently(read)
         except SQLAlchemyError as error:
             self._unsettled = True
             raise LedgerError(
@@ -259,7 +285,6 @@ class Writer:
         except LedgerError:
             self._unsettled = True
             raise
-        return receipts
 
     def _patiently(self, act: Callable[[], T]) -> T:
         """What `act` returns; while the connection breaks, it is tried again for a while: a server restarts in seconds."""

@@ -16,38 +16,30 @@ from datetime import datetime
 from typing import Final
 
 from governance.checkpoint import LogKey, verify_receipt
-from governance.entries import Entry, EntryKind, ErasedPart, HoldState, PersonalField, Receipt
-from governance.erasable import is_about, names_of_person, people_named
+from governance.entries import Entry, EntryKind, ErasedPart, HoldState, Receipt
 from governance.erasure import (
     ASSET,
     HOLD,
     MAX_PARTS_BYTES,
-    WATERMARK,
     Basis,
     ErasureOrder,
     checked_reference,
     chunks,
     erased_parts,
     erased_record,
-    grouped,
 )
-from governance.errors import ErasureError, HoldChangedError, LedgerError, NoEntryError, ReviewError
+from governance.errors import ErasureError, HoldChangedError, LedgerError, ReviewError
+from governance.forgettable import DECIDABLE, Forgettable
 from governance.forgotten import ErasureReport, Kept, Target, Told
 from governance.hold_bodies import expired_record
 from governance.holds import NO_LEASE, hold_named
-from governance.legal_holds import covering
 from governance.ports import ErasureLog, Ledger, Quarantine, Vault
-from governance.records import asset_digest, mark_named
-from governance.retention import kept_until
-from governance.search import Query
+from governance.records import asset_digest
 from governance.types import new_id, utc_now
 
-_ALL: Final = 100_000
-"""More entries than one generation can have."""
 _PAGE: Final = 500
 _LOOKS: Final = 8
 """How often to look again for what was written meanwhile."""
-_DECIDABLE: Final = (HoldState.OPEN, HoldState.APPROVED)
 
 
 class Eraser:
@@ -68,6 +60,7 @@ class Eraser:
         clock: Callable[[], str] = utc_now,
     ) -> None:
         self.ledger, self.vault, self.quarantine, self.log = ledger, vault, quarantine, log
+        self._found = Forgettable(ledger, quarantine)
         self._log_key = log_key
         self._clock = clock
 
@@ -92,8 +85,7 @@ class Eraser:
         if not dry_run:
             self._give_back(principal_id)
         for _ in range(_LOOKS):
-            subjects = [each for each in self._subjects_of(principal_id) if each not in told.kept]
-            found = self._erase(self._theirs(subjects, principal_id, files=files), order, told)
+            found = self._erase(self._found.of_person(principal_id, told.kept, files=files), order, told)
             if dry_run or not found:
                 return self._ended(told)
         raise ErasureError(
@@ -108,14 +100,18 @@ class Eraser:
         With `files` also the released files and their marks; `dry_run` as in `person`.
 
         Raises:
-            ErasureError: no entry is about it, or the reference cannot be kept.
+            ErasureError: no entry is about it, or more is written about it all the time; or the reference cannot be kept.
         """
         told = self._begun(order, dry_run=dry_run)
-        target = self._whole(subject, files=files)
-        if target is None:
-            raise ErasureError(f"No entry is about {subject!r}.", remedy="Check the id; `governance ledger list`.")
-        self._erase([target], order, told)
-        return self._ended(told)
+        for _ in range(_LOOKS):
+            target = self._found.of_subject(subject, files=files)
+            if target is None:
+                raise ErasureError(f"No entry is about {subject!r}.", remedy="Check the id; `governance ledger list`.")
+            if subject in told.kept or not self._erase([target], order, told) or dry_run:
+                return self._ended(told)
+        raise ErasureError(
+            f"More is written about {subject} all the time.", remedy="Wait until it is decided, then erase again."
+        )
 
     def retain(self, now: str, order: ErasureOrder, *, dry_run: bool = False) -> ErasureReport:
         """Erase what is past its time at `now` (RFC 3339 in UTC): all that is personal, the released files, their marks.
@@ -126,13 +122,14 @@ class Eraser:
             ErasureError: the reference cannot be kept.
         """
         told = self._begun(order, dry_run=dry_run)
-        self._erase(self._due(datetime.fromisoformat(now)), order, told)
+        self._erase(self._found.due(datetime.fromisoformat(now)), order, told)
         return self._ended(told)
 
     def replay(self, order: ErasureOrder) -> ErasureReport:
         """Erase again what the erasure log lists and a restored ledger, vault or quarantine has again.
 
-        Nobody has a lease after that. Doing it again changes nothing more.
+        Nobody has a lease after that. Doing it again changes nothing more. What a legal hold of the restored ledger keeps,
+        with its files and drafts, is left alone and reported.
 
         Raises:
             ProofError: a line of the log is no receipt of this log for an `erased` entry.
@@ -143,7 +140,7 @@ class Eraser:
         self._give_back(None)
         for entry in logged:
             again = replace(order, basis=Basis.REPLAY, original=entry.id)
-            self._erase(self._listed(entry), again, told)
+            self._erase(self._found.listed(entry), again, told)
             self._destroy(entry)
         return self._ended(told)
 
@@ -158,90 +155,6 @@ class Eraser:
         """The `erased` entries that the erasure log lacks: what they list may not be destroyed everywhere yet."""
         logged = {receipt.entry.id for receipt in self.log.receipts()}
         return [entry for entry in self._of_kind(EntryKind.ERASED) if entry.id not in logged]
-
-    # What there is to erase.
-
-    def _subjects_of(self, person: str) -> Sequence[str]:
-        found: dict[str, None] = {}
-        for query in (Query(principal=person), Query(reviewer=person)):
-            after: int | None = -1
-            while after is not None:
-                page = self.ledger.search(query, after=after, limit=_PAGE)
-                found.update(dict.fromkeys(entry.subject for _, entry in page.items))
-                after = page.next
-        found.update(
-            dict.fromkeys(entry.subject for entry in self._of_kind(EntryKind.LEGAL_HOLD) if self._holds(entry, person))
-        )
-        return tuple(found)
-
-    def _holds(self, placed: Entry, person: str) -> bool:
-        """Whether a legal hold was placed on this person: no search finds that."""
-        return any(is_about(placed, [field], person) for field in self.ledger.fields(placed.id))
-
-    def _theirs(self, subjects: Iterable[str], person: str, *, files: bool) -> Iterator[Target]:
-        for subject in subjects:
-            loaded = self._loaded(subject)
-            about = any(is_about(entry, fields, person) for entry, fields in loaded)
-            parts = [
-                ErasedPart(entry.id, name)
-                for entry, fields in reversed(loaded)
-                for name in sorted(
-                    names_of_person(fields, person, about=about)
-                    | (self._beside(entry, files=files) if about else frozenset())
-                )
-            ]
-            yield _target(subject, loaded, parts)
-
-    def _whole(self, subject: str, *, files: bool) -> Target | None:
-        loaded = self._loaded(subject)
-        parts = [
-            ErasedPart(entry.id, name)
-            for entry, fields in reversed(loaded)
-            for name in sorted({field.name for field in fields} | self._beside(entry, files=files))
-        ]
-        return _target(subject, loaded, parts) if loaded else None
-
-    def _due(self, now: datetime) -> Iterator[Target]:
-        after = "", ""
-        while page := self.ledger.due(now.date().isoformat(), after=after, limit=_PAGE):
-            after = page[-1]
-            for _, subject in page:
-                until = kept_until(entry for _, entry in self.ledger.entries(subject=subject, limit=_ALL))
-                if until is not None and until <= now and (target := self._whole(subject, files=True)) is not None:
-                    yield target
-
-    def _listed(self, erased: Entry) -> Iterator[Target]:
-        """What the entry lists and this ledger has, by the subjects of the entries that it stands beside."""
-        found: dict[str, list[ErasedPart]] = {}
-        for entry_id, names in grouped(erased_parts(erased)).items():
-            with suppress(NoEntryError):  # the backup is older than that entry
-                entry = self.ledger.entry(entry_id)
-                there = {field.name for field in self.ledger.fields(entry_id)} | self._beside(entry, files=True)
-                found.setdefault(entry.subject, []).extend(ErasedPart(entry_id, n) for n in names if n in there)
-        for subject, parts in found.items():
-            if parts:
-                yield _target(subject, self._loaded(subject), parts)
-
-    def _loaded(self, subject: str) -> Sequence[tuple[Entry, Sequence[PersonalField]]]:
-        page = self.ledger.entries(subject=subject, limit=_ALL)
-        return [(entry, self.ledger.fields(entry.id)) for _, entry in page]
-
-    def _beside(self, entry: Entry, *, files: bool) -> frozenset[str]:
-        """What is there beside an entry that is no personal field."""
-        names = set()
-        hold_id = hold_named(entry) if entry.kind is EntryKind.HELD else None
-        hold = None if hold_id is None else self.ledger.hold(hold_id)
-        if hold is not None and hold.entry_id == entry.id and hold.state in _DECIDABLE:
-            names.add(HOLD)
-        if files and (mark := mark_named(entry)) is not None:
-            algorithm, key_id, mark_id = mark
-            if self.ledger.find_mark(algorithm, key_id, int(mark_id)) is not None:
-                names.add(WATERMARK)
-        if files and asset_digest(entry) is not None and ASSET not in self.ledger.erasures(entry.id):
-            names.add(ASSET)
-        return frozenset(names)
-
-    # Erasing it.
 
     def _begun(self, order: ErasureOrder, *, dry_run: bool) -> Told:
         checked_reference(order.reference)
@@ -262,7 +175,7 @@ class Eraser:
             if not target.parts:
                 continue
             found = True
-            hold = covering(self.ledger.legal_holds(), target.subject, target.people)
+            hold = self._found.legal_hold(target)
             if hold is not None:
                 told.keep(Kept(target.subject, f"legal hold {hold.id}", legal_hold=hold.id))
                 continue
@@ -307,22 +220,22 @@ class Eraser:
         self.log.append(receipt)
 
     def _destroy(self, erased: Entry) -> None:
-        """Destroy files and drafts that the entry lists, and end the holds of the drafts."""
+        """Destroy files and drafts that the entry lists, and end the holds of the drafts.
+
+        Only what this ledger, too, says is erased: of a restored one, a legal hold may keep what was erased before.
+        """
         for part in erased_parts(erased):
-            if part.name not in (ASSET, HOLD):
+            if part.name not in (ASSET, HOLD) or part.name not in self.ledger.erasures(part.entry_id):
                 continue
-            try:
-                entry = self.ledger.entry(part.entry_id)
-            except NoEntryError:
-                continue  # the backup is older than that entry
+            entry = self.ledger.entry(part.entry_id)
             content, hold_id = asset_digest(entry), hold_named(entry)
-            if part.name == ASSET and content is not None:
+            if part.name == ASSET and content is not None and not self._found.other_releases(entry.id):
                 self.vault.erase(content)
             if part.name == HOLD and hold_id is not None:
                 self._end_hold(hold_id, erased.id)
 
     def _end_hold(self, hold_id: str, erasure: str) -> None:
-        while (record := self.ledger.hold(hold_id)) is not None and record.state in _DECIDABLE:
+        while (record := self.ledger.hold(hold_id)) is not None and record.state in DECIDABLE:
             after = replace(record, state=HoldState.EXPIRED, version=record.version + 1, **NO_LEASE)
             with suppress(HoldChangedError):  # somebody changed it just now: look again
                 self.ledger.append(expired_record(after, self._clock(), erasure))
@@ -352,10 +265,3 @@ class Eraser:
                 remedy="Restore the erasure log from a copy.",
             )
         return entry
-
-
-def _target(
-    subject: str, loaded: Sequence[tuple[Entry, Sequence[PersonalField]]], parts: Sequence[ErasedPart]
-) -> Target:
-    people = people_named(field for _, fields in loaded for field in fields)
-    return Target(subject, tuple(parts), people)

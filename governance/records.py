@@ -91,7 +91,8 @@ def check_span(first: int, limit: int) -> None:
     """
     if first < 0 or limit < 1:
         raise LedgerError(
-            f"There are no {limit} entries from index {first} on.", remedy="Begin at 0 or later, and ask for at least one."
+            f"There are no {limit} entries from index {first} on.",
+            remedy="Begin at 0 or later, and ask for at least one.",
         )
 
 

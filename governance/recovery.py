@@ -6,7 +6,8 @@ import logging
 from collections.abc import Iterable, Sequence
 
 from governance.entries import Entry, HoldState
-from governance.errors import StorageError
+from governance.errors import LedgerError, StorageError
+from governance.legal_keeping import keeping
 from governance.ports import Ledger, Quarantine, Vault
 from governance.types import Stage
 
@@ -19,7 +20,7 @@ _PAGE = 500
 def recover(ledger: Ledger, vault: Vault, quarantine: Quarantine) -> Sequence[Entry]:
     """Close what vanished processes left open; publish what was committed; discard what was not.
 
-    Of drafts in quarantine those stay whose hold is open or approved. Returns the `abandoned` entries that were written.
+    Of drafts in quarantine those stay whose hold is open or approved, and those that a legal hold keeps. Returns the `abandoned` entries that were written.
     Running it again does nothing more.
 
     Raises:
@@ -43,27 +44,42 @@ def recover(ledger: Ledger, vault: Vault, quarantine: Quarantine) -> Sequence[En
 def discard_closed(ledger: Ledger, quarantine: Quarantine) -> None:
     """Destroy what is still in quarantine of holds that ended; what no hold is recorded of is left alone.
 
+    So is what a legal hold keeps: the first call after it was lifted destroys that.
+
     Raises:
         LedgerError: the ledger cannot be read.
     """
     for hold_id in _over(ledger, quarantine.holds(), unrecorded=False):
-        destroy_quietly(quarantine, hold_id)
+        destroy_quietly(ledger, quarantine, hold_id)
 
 
-def destroy_quietly(quarantine: Quarantine, hold_id: str) -> None:
-    """Destroy what a hold held, which its record says is over. Nobody opens it again; the next start tries again."""
+def destroy_quietly(ledger: Ledger, quarantine: Quarantine, hold_id: str) -> None:
+    """Destroy what a hold held whose record says that it is over, unless a legal hold keeps it.
+
+    Nobody opens it again either way: a hold that ended never opens. What could not be destroyed, the next start tries
+    again.
+    """
     try:
-        quarantine.destroy(hold_id)
-    except StorageError:
+        for over in _over(ledger, [hold_id], unrecorded=False):
+            quarantine.destroy(over)
+    except (LedgerError, StorageError):
         logger.warning("the draft of hold %s could not be destroyed yet", hold_id, exc_info=True)
 
 
 def _over(ledger: Ledger, sealed: Iterable[str], *, unrecorded: bool) -> Sequence[str]:
-    """Those whose hold ended; with `unrecorded` those too that no hold is recorded of."""
-    records = {hold_id: ledger.hold(hold_id) for hold_id in sealed}
-    return [
-        hold_id for hold_id, record in records.items() if (unrecorded if record is None else record.state not in _KEPT)
-    ]
+    """Those whose hold ended and that no legal hold keeps; with `unrecorded` those too that no hold is recorded of.
+
+    Here alone is decided what of the quarantine may be destroyed without an `erased` entry.
+    """
+    legal_holds = ledger.legal_holds()
+    found = []
+    for hold_id in sealed:
+        record = ledger.hold(hold_id)
+        subject = "" if record is None else record.subject  # of nothing recorded, only a hold on everything is
+        over = unrecorded if record is None else record.state not in _KEPT
+        if over and not (legal_holds and keeping(ledger, legal_holds, subject)):
+            found.append(hold_id)
+    return found
 
 
 def _releasing(ledger: Ledger) -> bool:

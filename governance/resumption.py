@@ -91,7 +91,7 @@ class Resumption:
             resumed.approved,
         )
         asset = release(self.parts, leaving, reached)
-        destroy_quietly(self.parts.quarantine, record.id)
+        destroy_quietly(self.parts.ledger, self.parts.quarantine, record.id)
         item = GovernedItem(
             resumed.draft.index, Verdict.RELEASED, decisions, leaving.findings, asset.receipt.entry, asset
         )
@@ -170,7 +170,7 @@ class Resumption:
         findings = resumed.history.findings
         denied = resumed.subject.withheld(resumed.draft.index, findings, judged.judged, ended=ended)
         steps.append(self.parts, denied)
-        destroy_quietly(self.parts.quarantine, record.id)
+        destroy_quietly(self.parts.ledger, self.parts.quarantine, record.id)
 
     def _hold_again(self, resumed: _Resumed, judged: steps.Release) -> None:
         record, held = resumed.approved.record, resumed.history.held

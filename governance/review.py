@@ -2,7 +2,7 @@
 
 Every act asks the `review` policy first, and every view and decision is an entry before it has an effect. What was
 approved re-enters the line at `mark` (`governance.resumption`); what was rejected, or ran out of time, is destroyed and
-never decrypts again.
+never decrypts again. Where a legal hold keeps it, it stays sealed until that is lifted, and nobody opens it here.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ class ReviewDesk:
         return self._decided(reviewer, hold_id, EntryKind.APPROVED, codes, comment)
 
     def reject(self, reviewer: Principal, hold_id: str, codes: Sequence[str], comment: str = "") -> Reviewed:
-        """Reject. One rejection is enough: the draft is destroyed. Raises as `approve`."""
+        """Reject. One rejection is enough: the draft is destroyed, unless a legal hold keeps it. Raises as `approve`."""
         return self._decided(reviewer, hold_id, EntryKind.REJECTED, codes, comment)
 
     def escalate(
@@ -232,7 +232,7 @@ class ReviewDesk:
         )
         entry = steps.append(self.parts, act).entry
         if after.state is HoldState.REJECTED:
-            destroy_quietly(self.parts.quarantine, hold_id)
+            destroy_quietly(self.parts.ledger, self.parts.quarantine, hold_id)
         if after.state is HoldState.APPROVED and after.stage is Stage.RELEASE:
             after, item = self._resumption.release(after)
             return Reviewed(after, entry, item)

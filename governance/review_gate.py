@@ -76,13 +76,13 @@ class ReviewGate:
             )
 
     def expire(self, record: HoldRecord, now: str) -> HoldRecord:
-        """Silence was a rejection: the entry first, then the draft is destroyed."""
+        """Silence was a rejection: the entry first, then the draft is destroyed, unless a legal hold keeps it."""
         expired = replace(record, state=HoldState.EXPIRED, version=record.version + 1, **NO_LEASE)
         try:
             steps.append(self.parts, expired_record(expired, now))
         except HoldChangedError:
             return self.parts.ledger.hold(record.id) or record  # decided in the last moment: that stands
-        destroy_quietly(self.parts.quarantine, record.id)
+        destroy_quietly(self.parts.ledger, self.parts.quarantine, record.id)
         return expired
 
 

@@ -26,11 +26,11 @@ def disagreements(ledger: Ledger, vault: Vault) -> Iterator[str]:
     """
     # Files first, then their entries; entries first, then their files: what comes in between is on neither list.
     for content_digest in vault.contents():
-        entry = ledger.find_asset(content_digest)
-        if entry is None:
+        erased_by = [ledger.erasures(entry.id).get(ASSET) for entry in ledger.releases(content_digest)]
+        if not erased_by:
             yield f"The file {content_digest} lies in the vault, and no entry released it."
-        elif (erased_by := ledger.erasures(entry.id).get(ASSET)) is not None:
-            yield f"The file {content_digest} lies in the vault, and entry {erased_by} says that it was erased."
+        elif all(erased_by):  # it is of each release, and stays for as long as one of them keeps it
+            yield f"The file {content_digest} lies in the vault, and entry {erased_by[-1]} says that it was erased."
     released = list(_released(ledger))
     there = {*vault.staged(), *vault.contents()}  # in this order: what is published meanwhile is on one of them
     for content_digest, entry_id in released:

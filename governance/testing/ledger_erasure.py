@@ -21,7 +21,7 @@ from governance.entries import (
     Spending,
 )
 from governance.erasure import ASSET, HOLD, WATERMARK, Basis, ErasureOrder, erased_record
-from governance.errors import ErasureError, HoldChangedError, LedgerError, LegalHoldError
+from governance.errors import BudgetError, ErasureError, HoldChangedError, LedgerError, LegalHoldError
 from governance.legal_holds import lifted_record, placed_record
 from governance.ports import Ledger
 from governance.search import Query
@@ -42,11 +42,13 @@ FACTS = digest(b"facts of a person")
 DAY = "2026-11-23"
 
 
-def asked_record(generation: str, person: str = "ann@example.org", retain_days: int = 0, time: str = "") -> Record:
-    """An intent with who asked, under which id, and for what; with `retain_days` it is to be kept for so long."""
+def asked_record(
+    generation: str, person: str = "ann@example.org", retain_days: int = 0, time: str = "", day: str = DAY
+) -> Record:
+    """An intent of `day` with who asked, under which id, and for what; with `retain_days` it is to be kept for so long."""
     values: dict[str, Json] = {"/principal/id": person, "/prompts/0": "a violet walrus", "/request/id": "order-4711"}
     fields = tuple(PersonalField(name, new_salt(), value) for name, value in values.items())
-    content = canonical_bytes({"version": 1, "time": f"{DAY}T12:00:00.000Z"})
+    content = canonical_bytes({"version": 1, "time": f"{day}T12:00:00.000Z"})
     obligations: dict[str, Json] = {"retain_days": retain_days} if retain_days else {}
     body: dict[str, Json] = {
         "version": 1,
@@ -130,6 +132,60 @@ class LedgerErasureContract:
         assert [mark.mark_id for mark in ledger.alike(other.mark.fingerprint)] == [4]
         assert list(ledger.verify()) == []
 
+    def test_of_two_releases_of_the_same_bytes_only_one_is_erased(self) -> None:
+        ledger = self.new_ledger()
+        records = []
+        for number, generation in enumerate(("g", "h")):
+            intent = intent_record(generation)
+            records += [intent, released_record(generation, b"same", mark_id=number, intent=intent)]
+        for record in records:
+            ledger.append(record)
+        first, other = records[1], records[3]
+        assert list(ledger.releases(digest(b"same"))) == [first.entry, other.entry]
+        assert ledger.find_asset(digest(b"same")) == first.entry
+        assert list(ledger.releases(digest(b"another"))) == []
+        erase(ledger, (first, WATERMARK))
+        assert ledger.find_mark(ALGORITHM, KEY_ID, 0) is None
+        assert ledger.find_mark(ALGORITHM, KEY_ID, 1) == other.mark
+        assert other.mark is not None
+        assert [mark.mark_id for mark in ledger.alike(other.mark.fingerprint)] == [1]
+        placed = placed_record(LegalHoldScope.GENERATION, "h", OPERATOR)
+        ledger.append(placed)
+        with expect(LegalHoldError):  # there is one file, and it is kept for the other
+            erase(ledger, (first, ASSET))
+        assert placed.legal_hold is not None
+        ledger.append(lifted_record(placed.legal_hold, OPERATOR))
+        erase(ledger, (first, ASSET))
+        assert ASSET not in ledger.erasures(other.entry.id)
+        assert list(ledger.releases(digest(b"same"))) == [first.entry, other.entry]
+
+    def test_whose_subjects_name_a_person_the_fields_say(self) -> None:
+        ledger = self.new_ledger()
+        ann = "ann@example.org"
+        records = {name: asked_record(name, ann) for name in ("g3", "g1", "g2")}
+        for record in (*records.values(), asked_record("h", "bob@example.org"), asked_record("i", f"{ann}x")):
+            ledger.append(record)
+        for at, name in enumerate(("/reviewer/id", "/approvals/0", "/hold/requester", "/comment", "/approval/0")):
+            field = PersonalField(name, new_salt(), ann)
+            commitments = {name: commitment(name, field.value, field.salt)}
+            body: dict[str, Json] = {"version": 1, "fields": commitments}
+            ledger.append(Record(Entry(EntryKind.COMMENTED, f"j{at}", body), (field,)))
+        ledger.append(placed_record(LegalHoldScope.PRINCIPAL, ann, OPERATOR))
+        ledger = self.successor(ledger)
+        (hold,) = ledger.legal_holds()
+        ledger.append(lifted_record(hold, OPERATOR))
+        expected = sorted(["g1", "g2", "g3", "j0", "j1", "j2", hold.id])
+        assert list(ledger.subjects_of(ann)) == expected
+        assert list(ledger.subjects_of(ann, limit=2)) == expected[:2]
+        assert list(ledger.subjects_of(ann, after=expected[1])) == expected[2:]
+        assert list(ledger.subjects_of("nobody@example.org")) == []
+        erase(ledger, (records["g2"], "/prompts/0"))
+        assert "g2" in ledger.subjects_of(ann)
+        erase(ledger, (records["g2"], "/principal/id"))
+        assert list(ledger.subjects_of(ann)) == [name for name in expected if name != "g2"]
+        with expect(LedgerError):
+            ledger.subjects_of(ann, limit=0)
+
     def test_what_cannot_be_erased_is_refused_whole(self) -> None:
         ledger = self.new_ledger()
         record = asked_record("g")
@@ -205,12 +261,25 @@ class LedgerErasureContract:
         for person, generation in (("ann@example.org", "g"), ("bob@example.org", "h")):
             for day in (DAY, "2026-11-24"):
                 spending = Spending(person, day, Usage(1, 2, 3, 4))
-                ledger.append(replace(asked_record(f"{generation}-{day}", person), spending=spending))
+                ledger.append(replace(asked_record(f"{generation}-{day}", person, day=day), spending=spending))
         (_, entry), *_ = ledger.entries()
         ledger.append(erased_record(new_id(), [ErasedPart(entry.id, "/principal/id")], ORDER))
         assert ledger.usage("ann@example.org", DAY) == Usage()
         assert ledger.usage("ann@example.org", "2026-11-24") == Usage(1, 2, 3, 4)
         assert ledger.usage("bob@example.org", DAY) == Usage(1, 2, 3, 4)
+
+    def test_a_day_that_another_request_names_them_on_still_counts(self) -> None:
+        ledger = self.new_ledger()
+        budget, records = {"images": 3}, [asked_record(name) for name in ("g1", "g2", "g3")]
+        for record in records:
+            ledger.append(replace(record, spending=Spending("ann@example.org", DAY, Usage(1, 2, 3, 4), budget)))
+        ledger = self.successor(ledger)
+        erase(ledger, *((records[0], field.name) for field in records[0].fields))
+        assert ledger.usage("ann@example.org", DAY) == Usage(3, 6, 9, 12)
+        with expect(BudgetError):
+            ledger.append(replace(asked_record("g4"), spending=Spending("ann@example.org", DAY, Usage(1), budget)))
+        erase(ledger, *((record, "/principal/id") for record in records[1:]))
+        assert ledger.usage("ann@example.org", DAY) == Usage()
 
     def test_what_was_asked_for_goes_from_its_hold(self) -> None:
         ledger = self.new_ledger()
@@ -356,6 +425,22 @@ class LedgerErasureContract:
         assert [subject for _, subject in ledger.due("9999-12-31")] == ["g"]
         erase(ledger, (intent, "/prompts/0"))
         assert ledger.due("9999-12-31") == []
+
+    def test_another_release_of_the_same_bytes_does_not_keep_one_due(self) -> None:
+        ledger = self.new_ledger()
+        records = {}
+        for number, generation in enumerate(("g", "h")):
+            intent = asked_record(generation)
+            record = released_record(generation, b"same", mark_id=number, intent=intent)
+            body = {**record.entry.body, "honoured": {"retain_days": 1}}
+            entry = replace(record.entry, body=body, time=f"{DAY}T12:00:00.000Z")
+            records[generation] = intent, replace(record, entry=entry)
+            for each in records[generation]:
+                ledger.append(each)
+        for generation, left in (("g", ["h"]), ("h", [])):
+            intent, released = records[generation]
+            erase(ledger, *((intent, each.name) for each in intent.fields), (released, ASSET), (released, WATERMARK))
+            assert [subject for _, subject in ledger.due("9999-12-31")] == left
 
 
 def _found(ledger: Ledger, query: Query) -> list[str]:

@@ -1,4 +1,4 @@
-"""Each way to a log keeps the contract: in this process, and over HTTP from the real application."""
+"""Each way to a log keeps the contract, on both databases: in this process, and over HTTP from the real application."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from governance.testing import FakeLedger, FakeLogSource, LogSourceContract
 from governance.testing.example_records import intent_record
 from governance_adapters.publishing.http_source import HttpLogSource
 from governance_adapters.storage.ledger import SqliteLedger
+from governance_adapters.storage.postgres_ledger import PostgresLedger
 from support.served_log import served_log
 
 
@@ -48,6 +49,33 @@ class TestHttpLogSourceKeepsTheContract(LogSourceContract):
 
     def key(self, source):
         return self.signer.key
+
+
+class TestLedgerSourceOverPostgresKeepsTheContract(LogSourceContract):
+    @pytest.fixture(autouse=True)
+    def _ledger(self, postgres_url):
+        self.signer = LogSigner.generate("log.example.org/test")
+        with PostgresLedger.open(postgres_url, self.signer) as self.ledger:
+            yield
+
+    def new_source(self):
+        return LedgerSource(self.ledger)
+
+    def grow(self, source, count):
+        return appended(self.ledger, count)
+
+    def key(self, source):
+        return self.signer.key
+
+
+class TestHttpLogSourceOverPostgresKeepsTheContract(TestLedgerSourceOverPostgresKeepsTheContract):
+    @pytest.fixture(autouse=True)
+    def _served(self, _ledger, tmp_path):
+        with served_log(tmp_path, self.ledger) as self.url:
+            yield
+
+    def new_source(self):
+        return HttpLogSource(self.url)
 
 
 class TestFakeLogSourceKeepsTheContract(LogSourceContract):

@@ -245,6 +245,34 @@ class TestErase:
         assert GONE.id.encode() not in bytes_of(installed)
         shell("ledger", "verify").succeeded()
 
+    def test_api_keys_of_whom_a_legal_hold_is_on_are_kept_and_named(self, installed, shell):
+        made = [
+            shell("api-keys", "create", "--principal", GONE.id, "--role", "x", "--scope", "holds.read", "--json")
+            .succeeded()
+            .json["id"]
+            for _ in range(2)
+        ]
+        shell("api-keys", "revoke", made[0]).succeeded()
+
+        def kept():
+            listed = shell("api-keys", "list", "--json").succeeded().json
+            ran = shell("ledger", "erase", "--principal", GONE.id, "--yes", "--json")
+            left = {key["id"] for key in shell("api-keys", "list", "--json").succeeded().json}
+            assert {key["id"] for key in listed} == set(made)
+            return left, {each["subject"]: each["legal_hold"] for each in ran.json["kept"]}
+
+        person = shell("ledger", "legal-hold", "place", "--principal", GONE.id, "--json").succeeded().json["id"]
+        left, named = kept()
+        assert left == set(made)
+        assert {named[each] for each in made} == {person}
+        shell("ledger", "legal-hold", "lift", person).succeeded()
+        one = shell("ledger", "legal-hold", "place", "--generation", made[0], "--json").succeeded().json["id"]
+        left, named = kept()
+        assert left == set(made)
+        assert (named[made[0]], named[made[1]]) == (one, None)  # the other is valid still
+        shell("ledger", "legal-hold", "lift", one).succeeded()
+        assert kept()[0] == {made[1]}
+
 
 class TestLegalHold:
     def test_what_it_keeps_is_named_until_it_is_lifted(self, installed, shell):
@@ -268,14 +296,27 @@ class TestLegalHold:
         assert "(erased)" in shell("ledger", "legal-hold", "list", "--lifted").succeeded().out
         shell("ledger", "verify").succeeded()
 
-    def test_on_everything_and_on_one_generation(self, shell):
+    def test_on_everything_and_on_one_generation(self, installed, shell):
+        with open_ledger(installed) as ledger:
+            subject = ledger.entries()[0][1].subject
         everything = shell("ledger", "legal-hold", "place", "--everything", "--json").succeeded().json["id"]
-        one = shell("ledger", "legal-hold", "place", "--generation", "g", "--json").succeeded().json["id"]
+        one = shell("ledger", "legal-hold", "place", "--generation", subject, "--json").succeeded().json["id"]
         rows = shell("ledger", "legal-hold", "list", "--json").succeeded().json
         assert [(each["id"], each["kind"], each["scope"]) for each in rows] == [
             (everything, "everything", ""),
-            (one, "generation", "g"),
+            (one, "generation", subject),
         ]
+
+    def test_on_nothing_that_there_is_it_is_refused_or_says_so(self, shell):
+        before = shell("ledger", "list", "--json").succeeded().json
+        shell("ledger", "legal-hold", "place", "--generation", "g").failed(1, "would keep nothing")
+        assert shell("ledger", "list", "--json").succeeded().json == before
+        assert shell("ledger", "legal-hold", "list", "--json").succeeded().json == []
+        said = shell("ledger", "legal-hold", "place", "--principal", "later@example.org").succeeded()
+        assert "No entry names this person yet" in said.err
+        for who, named in (("other@example.org", False), (GONE.id, True)):
+            placed = shell("ledger", "legal-hold", "place", "--principal", who, "--json").succeeded()
+            assert (placed.json["named"], placed.err) == (named, "")
 
     def test_what_it_refuses(self, shell):
         shell("ledger", "legal-hold", "place").failed(1, "--everything")

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
+from dataclasses import replace
 
+import psycopg
 import pytest
 
-from governance.entries import EntryKind, LegalHoldScope
-from governance.erasure import erased_parts
+from governance.entries import EntryKind, ErasedPart, LegalHoldScope, Spending
+from governance.erasure import erased_parts, erased_record
+from governance.errors import LedgerError
 from governance.legal_holds import placed_record
 from governance.testing import fake_parts
+from governance.testing.ledger_erasure import DAY, asked_record
+from governance.types import Usage, new_id
+from governance_adapters.storage.guards import key_of
 from governance_adapters.storage.postgres_ledger import PostgresLedger
+from governance_adapters.storage.waiting import NUMBERING
 from support.budget_race import SIGNER
 from support.erasing import ALLOWED, GONE, OPERATOR, ORDER, STAYS, WORDS, Scene, crowd, of_kind
 from support.reviewing import ReviewPolicy
@@ -40,6 +48,24 @@ def test_a_person_is_forgotten(made):
     assert made.other in scene.found(principal=STAYS.id)
     assert list(scene.parts.ledger.verify()) == []
     assert scene.eraser().person(GONE.id, ORDER, files=True).entries == ()
+
+
+def test_a_day_counts_for_what_waits_for_its_index(url):
+    """Both are durable while somebody else numbers; the erasure sees the intent that no index leads to yet."""
+    first, second = (asked_record(name) for name in ("first", "second"))
+    spending = Spending("ann@example.org", DAY, Usage(1))
+    erased = erased_record(new_id(), [ErasedPart(first.entry.id, "/principal/id")], ORDER)
+    with PostgresLedger.open(url, SIGNER, busy_timeout_s=0.3) as ledger:
+        ledger.append(replace(first, spending=spending))
+        with closing(psycopg.connect(url.replace("+psycopg", ""))) as numbering:
+            numbering.execute("SELECT pg_advisory_xact_lock(%s)", (key_of(*NUMBERING),))
+            for record in (replace(second, spending=spending), erased):
+                with pytest.raises(LedgerError, match="no index yet"):
+                    ledger.append(record)
+    with PostgresLedger.open(url, SIGNER) as ledger:
+        assert ledger.erasures(first.entry.id) == {"/principal/id": erased.entry.id}
+        assert ledger.usage("ann@example.org", DAY) == Usage(2)
+        assert list(ledger.verify()) == []
 
 
 def test_what_is_held_when_an_erasure_commits_was_not_erased_by_it(made, url):

@@ -6,6 +6,7 @@ import inspect
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -101,16 +102,19 @@ def test_a_stranger_verifies_with_file_receipt_root_and_log_key_alone(ran: str, 
 
 
 def test_the_ledger_answers(ran: str, folder: Path) -> None:
-    shown = [line.split()[2] for line in command_lines(README) if line.startswith("governance ledger ")]
-    assert shown == ["list", "show", "verify", "prove", "checkpoint"]
+    shown = [shlex.split(line)[1:] for line in command_lines(README) if line.startswith("governance ledger ")]
+    assert [command[1] for command in shown] == ["list", "show", "search", "find", "verify", "prove", "checkpoint"]
     entries = json.loads(governance(folder, "ledger", "list", "--json").stdout)
     assert [entry["kind"] for entry in entries] == ["policy", "intent", "released", "denied"]
     released = entries[2]
-    publish = ("checkpoint", "--publish", "checkpoints.jsonl")
-    for arguments in (("show", released["subject"]), ("verify",), ("prove", released["id"]), publish):
-        done = governance(folder, "ledger", *arguments)
+    named = {"GENERATION": released["subject"], "ENTRY": released["id"]}
+    printed = {}
+    for command in shown:
+        done = governance(folder, *(named.get(word, word) for word in command))
         assert done.returncode == 0, done.stderr
         assert done.stdout
+        printed[command[1]] = done.stdout
+    assert all(released["id"] in printed[name] for name in ("search", "find"))
 
 
 def test_the_evidence_pack_verifies_as_the_readme_says(ran: str, folder: Path) -> None:

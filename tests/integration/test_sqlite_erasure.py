@@ -17,6 +17,7 @@ from governance.erasure import ASSET, WATERMARK, erased_parts
 from governance.errors import ErasureError, LegalHoldError
 from governance.legal_holds import lifted_record, placed_record
 from governance.records import usage_key
+from governance.terms import term
 from governance.testing import fake_parts
 from governance.types import Outcome
 from governance_adapters.storage.erasure_log import FileErasureLog
@@ -76,6 +77,15 @@ class TestFile:
         assert list((tmp_path / "quarantine").iterdir()) == []
         made.scene.eraser().subject(made.theirs["released"], ORDER, files=True)
         assert len(list((tmp_path / "vault" / "assets").iterdir())) == 1
+
+    def test_they_are_found_by_what_is_kept_of_them_and_not_by_an_index(self, made, tmp_path):
+        with closing(sqlite3.connect(tmp_path / "ledger.sqlite3")) as other, other:
+            for name in ("principal", "reviewer"):
+                assert other.execute("DELETE FROM posting WHERE term = ?", (term(name, GONE.id),)).rowcount > 0
+        assert made.scene.found(principal=GONE.id) == set()
+        made.scene.eraser().person(GONE.id, ORDER)
+        assert [text for text in LEFT if text.encode() in bytes_in(tmp_path)] == []
+        assert list(made.scene.parts.ledger.verify()) == []
 
     def test_two_processes_may_erase_at_once(self, made, tmp_path):
         with SqliteLedger.open(tmp_path / "ledger.sqlite3", SIGNER) as other:
@@ -286,6 +296,27 @@ class TestRestore:
         ledger.lease(hold.id, GONE.id, "2999-01-01T00:00:00.000Z", now="2026-11-23T00:00:00.000Z")
         made.scene.eraser().replay(ORDER)
         assert ledger.hold(hold.id).holder == ""
+
+    def test_a_legal_hold_that_is_placed_again_keeps_files_drafts_and_holds(self, restored):
+        made, report, _, folder = restored
+        ledger = made.scene.parts.ledger
+        ledger.append(placed_record(LegalHoldScope.PRINCIPAL, GONE.id, OPERATOR))
+
+        def kept():
+            files = [*(folder / "vault" / "assets").iterdir(), *(folder / "quarantine").iterdir()]
+            return sorted(files), [hold.state for hold in ledger.holds()], made.scene.values()
+
+        before = kept()
+        assert (len(before[0]), HoldState.OPEN in before[1]) == (4, True)
+        again = made.scene.eraser().replay(ORDER)
+        assert (again.entries, again.files, again.holds) == ((), 0, 0)
+        assert {each.subject for each in again.kept} >= set(made.theirs.values())
+        assert kept() == before
+        ledger.append(lifted_record(ledger.legal_holds()[0], OPERATOR))
+        again = made.scene.eraser().replay(ORDER)
+        assert (again.files, again.holds) == (report.files, report.holds)
+        assert kept()[0] == []
+        assert GONE.id not in made.scene.values()[: made.scene.values().rfind("/person/id")]
 
     def test_a_legal_hold_of_then_is_reported(self, restored):
         made, *_ = restored

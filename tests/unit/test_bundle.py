@@ -81,6 +81,13 @@ def test_a_name_that_is_not_utf_8_is_refused(root: Path) -> None:
         Bundle.load(root)
 
 
+@pytest.mark.parametrize("name", ["bad\\..\\name.rego", "c:bad.rego", "bad\nname.rego"])
+def test_a_name_that_no_evidence_pack_could_hold_is_refused(root: Path, name: str) -> None:
+    (root / "lib" / name).write_text("package bad\n")
+    with pytest.raises(PolicyError, match="an evidence pack could not hold"):
+        Bundle.load(root)
+
+
 def test_a_moved_policy_is_another_revision(root: Path) -> None:
     before = Bundle.load(root).revision
     (root / "lib" / "model.rego").rename(root / "lib" / "models.rego")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from governance.canonical import digest
 from governance.checkpoint import verify_receipt
 from governance.entries import MAX_ENTRY_BYTES, EntryKind, HoldState, LegalHoldScope
 from governance.erasure import Basis, ErasureOrder, erased_parts
@@ -22,7 +23,10 @@ from governance.governor import Governor
 from governance.legal_holds import lifted_record, placed_record
 from governance.review import ReviewDesk
 from governance.testing import FailingAt, FakeErasureLog, FakePipeline
+from governance.testing.example_records import intent_record, released_record
+from governance.testing.ledger_erasure import asked_record
 from governance.types import Outcome, Prompt, Usage
+from governance.vault_accounts import disagreements
 from support.erasing import ALLOWED, GONE, OPERATOR, ORDER, STAYS, WORDS, Scene, crowd, of_kind
 from support.reviewing import ANN, BOB, HELD, request
 
@@ -424,6 +428,51 @@ class TestSubject:
         assert entry.body["basis"] == "order"
         assert not list(scene.parts.ledger.verify())
 
+    def test_what_is_written_while_it_is_erased_goes_too(self):
+        scene = Scene.of()
+        subject = scene.ask(GONE, 1, "a zebra", HELD_ANSWER)
+        ledger = scene.parts.ledger
+
+        class Overtaken(FailingAt):
+            """Somebody approves, and the draft is released, between the look at what there is and the append."""
+
+            def _failing(self, call):
+                def overtaken(**options):
+                    if "released" not in scene.kinds():
+                        scene.review(ANN, subject, "approve", "the zebra is fine")
+                    return call(**options)
+
+                return overtaken
+
+        eraser = scene.eraser(ledger=Overtaken(ledger, "legal_holds", ValueError()))
+        report = eraser.subject(subject, ORDER, files=True)
+        assert "released" in scene.kinds(subject)
+        assert scene.values(subject) == "[]"
+        assert (report.subjects, report.files, scene.parts.vault.published) == (1, 1, {})
+        assert list(ledger.verify()) == []
+
+    def test_one_about_which_more_is_written_all_the_time_is_reported(self):
+        scene = Scene.of()
+        subject = scene.ask(GONE, 1, "a zebra")
+
+        class Busy(FakeErasureLog):
+            """Somebody writes about it after each erasure."""
+
+            def append(self, receipt):
+                super().append(receipt)
+                scene.parts.ledger.append(asked_record(subject))
+
+        scene.log = Busy()
+        with pytest.raises(ErasureError, match="all the time"):
+            scene.eraser().subject(subject, ORDER)
+
+    def test_what_a_legal_hold_keeps_of_it_is_said_once(self, made):
+        scene, subject = made.scene, made.theirs["released"]
+        scene.parts.ledger.append(placed_record(LegalHoldScope.GENERATION, subject, OPERATOR))
+        report = scene.eraser().subject(subject, ORDER, files=True)
+        assert [each.subject for each in report.kept] == [subject]
+        assert report.entries == ()
+
     def test_an_unknown_one_is_an_error(self, made):
         with pytest.raises(ErasureError, match="No entry is about"):
             made.scene.eraser().subject("nothing", ORDER)
@@ -434,6 +483,52 @@ class TestSubject:
         (entry,) = of_kind(scene, EntryKind.ERASED)
         scene.eraser().subject(entry.subject, ErasureOrder(Basis.REQUEST))
         assert scene.values(entry.subject) == "[]"
+
+
+class TestSharedFile:
+    """Two releases of the same bytes: one file in the vault."""
+
+    SAME = digest(b"same")
+
+    @pytest.fixture
+    def shared(self):
+        scene = Scene.of()
+        for number, generation in enumerate(("g", "h")):
+            intent = intent_record(generation)
+            scene.parts.ledger.append(intent)
+            scene.parts.ledger.append(released_record(generation, b"same", mark_id=number, intent=intent))
+        scene.parts.vault.put(self.SAME, b"same")
+        scene.parts.vault.publish(self.SAME)
+        return scene
+
+    def test_it_goes_with_the_last_of_them(self, shared):
+        vault, ledger = shared.parts.vault, shared.parts.ledger
+        shared.eraser().subject("g", ORDER, files=True)
+        assert vault.contents() == [self.SAME]
+        assert list(disagreements(ledger, vault)) == []
+        assert list(ledger.verify()) == []
+        shared.eraser().subject("h", ORDER, files=True)
+        assert vault.contents() == []
+        assert list(disagreements(ledger, vault)) == []
+
+    def test_a_legal_hold_on_one_keeps_it_for_both(self, shared):
+        shared.parts.ledger.append(placed_record(LegalHoldScope.GENERATION, "h", OPERATOR))
+        (hold,) = shared.parts.ledger.legal_holds()
+        planned = shared.eraser().subject("g", ORDER, files=True, dry_run=True)
+        report = shared.eraser().subject("g", ORDER, files=True)
+        assert report.kept == planned.kept
+        assert [(each.subject, each.legal_hold) for each in report.kept] == [("g", hold.id)]
+        assert shared.parts.vault.contents() == [self.SAME]
+        assert shared.eraser().subject("g", ORDER).kept == ()  # without its file nothing is shared
+        assert shared.values("g") == "[]"
+
+    def test_a_file_that_a_crash_left_is_not_taken_from_the_other(self, shared):
+        vault = FailingAt(shared.parts.vault, "erase", KeyboardInterrupt())
+        shared.eraser(vault=vault).subject("g", ORDER, files=True)  # never called
+        with pytest.raises(KeyboardInterrupt):
+            shared.eraser(vault=vault).subject("h", ORDER, files=True)
+        assert shared.eraser().settle() == 1
+        assert shared.parts.vault.contents() == []
 
 
 class TestRetention:

@@ -337,7 +337,10 @@ def test_every_object_in_a_body_is_described(written):
         for name, value in body.items()
         if isinstance(value, (dict, list, tuple))
     }
-    assert nested == {*PARTS, "fields", "honoured", "metadata", "codes", "principal", "images", "roles", "scopes"} | {"parts", "scope"}
+    assert nested == {*PARTS, "fields", "honoured", "metadata", "codes", "principal", "images", "roles", "scopes"} | {
+        "parts",
+        "scope",
+    }
 
 
 def test_every_personal_field_is_documented(written):

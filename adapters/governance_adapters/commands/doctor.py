@@ -13,10 +13,10 @@ import numpy as np
 import typer
 from rich.text import Text
 
+from governance import vault_accounts
 from governance.canonical import Digest
 from governance.checkpoint import parse_checkpoint
 from governance.clocks import TOLERANCE
-from governance import vault_accounts
 from governance.errors import GovernanceError, LedgerError, PolicyError, StorageError, WorkError
 from governance.in_force import last_recorded, revision_of
 from governance.inspection import inspect

@@ -19,7 +19,8 @@ from governance.erasure import Basis, ErasureOrder
 from governance.errors import ConfigurationError, LegalHoldError
 from governance.forgetting import Eraser
 from governance.forgotten import ErasureReport, Kept
-from governance.legal_holds import HELD_PERSON_FIELD, lifted_record, placed_record
+from governance.legal_holds import HELD_PERSON_FIELD, covering, lifted_record, placed_record
+from governance.legal_keeping import check_scope
 from governance.ports import Ledger
 from governance.types import utc_now
 from governance_adapters.commands.output import JsonFlag, err, out, print_fields, print_json, print_table, printable
@@ -83,8 +84,8 @@ def erase(
                 _print(run(eraser, dry_run=True))
                 typer.confirm("Erase this for good?", abort=True, err=True)
         report = run(eraser, dry_run=dry_run)
-    if principal is not None:
-        report = _api_keys(settings, principal, report)
+        if principal is not None:
+            report = _api_keys(settings, ledger, principal, report)
     _told(report, as_json=as_json)
 
 
@@ -130,8 +131,11 @@ def place(
     settings = Settings.load()
     record = placed_record(*chosen[0], as_principal(by, None, settings), reference)
     with ledger_for_appending(settings) as ledger:
+        named = check_scope(ledger, *chosen[0])
         ledger.append(record)
-    _changed(record.legal_hold, "placed", as_json=as_json)
+    _changed(record.legal_hold, "placed", as_json=as_json, named=named)
+    if not (named or as_json):
+        err.print(Text("No entry names this person yet: it keeps what will.", style="yellow"))
 
 
 @legal_holds.command()
@@ -188,17 +192,22 @@ def _checked_time(text: str | None) -> str:
     return text
 
 
-def _api_keys(settings: Settings, principal: str, report: ErasureReport) -> ErasureReport:
-    """Forget this person's API keys that open nothing any more, and name those that still do."""
+def _api_keys(settings: Settings, ledger: Ledger, principal: str, report: ErasureReport) -> ErasureReport:
+    """Forget this person's API keys that open nothing any more; name those that still do, or that a legal hold keeps."""
     if not settings.api_keys_path.exists():
         return report
-    keys, now = ApiKeyFile(settings.api_keys_path), utc_now()
-    theirs = [key for key in keys.list() if key.principal == principal]
-    valid = [key for key in theirs if key.valid(now)]
+    keys, now, legal_holds = ApiKeyFile(settings.api_keys_path), utc_now(), ledger.legal_holds()
+    kept: dict[str, Kept] = {}
+    for key in keys.list():
+        if key.principal != principal:
+            continue
+        if (hold := covering(legal_holds, key.id, [principal])) is not None:
+            kept[key.id] = Kept(key.id, f"legal hold {hold.id}", legal_hold=hold.id)
+        elif key.valid(now):
+            kept[key.id] = Kept(key.id, "this API key still opens the API: revoke it, then erase again")
     if not report.dry_run:
-        keys.forget(principal, now)
-    kept = (Kept(key.id, "this API key still opens the API: revoke it, then erase again") for key in valid)
-    return replace(report, kept=(*report.kept, *kept))
+        keys.forget(principal, now, kept)
+    return replace(report, kept=(*report.kept, *kept.values()))
 
 
 def _told(report: ErasureReport, *, as_json: bool) -> None:
@@ -225,11 +234,11 @@ def _print(report: ErasureReport) -> None:
         err.print(Text(f"kept {printable(kept.subject)}: {printable(kept.why)}", style="yellow"))
 
 
-def _changed(hold: LegalHoldRecord | None, what: str, *, as_json: bool) -> None:
+def _changed(hold: LegalHoldRecord | None, what: str, *, as_json: bool, **more: Json) -> None:
     if hold is None:  # both records that come here have one
         raise LegalHoldError("The legal hold is missing.", remedy="`governance ledger legal-hold list`.")
     if as_json:
-        print_json({"id": hold.id, "kind": hold.scope_kind.value, "state": what})
+        print_json({"id": hold.id, "kind": hold.scope_kind.value, "state": what, **more})
     else:
         out.print(f"legal hold {hold.id} is {what}", markup=False)
 

@@ -9,7 +9,7 @@ import re
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -35,6 +35,9 @@ CREATE TABLE IF NOT EXISTS cursor_key (id INTEGER PRIMARY KEY CHECK (id = 1), ke
 _ALL: Final = "SELECT id, digest, principal, roles, scopes, created, expires, revoked, revocation FROM api_key"
 _ONE: Final = _ALL + " WHERE id = ?"
 _IN_ORDER: Final = _ALL + " ORDER BY rowid"
+_FORGET: Final = """
+DELETE FROM api_key WHERE principal = ? AND (revoked != '' OR expires <= ?) AND id NOT IN (SELECT value FROM json_each(?))
+"""
 _ADD: Final = "INSERT INTO api_key VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -140,8 +143,9 @@ class ApiKeyFile:
         with self._told(), self._connection() as connection:
             connection.execute("UPDATE api_key SET revocation = ? WHERE id = ?", (entry_id, key_id))
 
-    def forget(self, principal: str, now: str) -> None:
-        """Remove this person's keys that are revoked or expired at `now`; what was deleted is overwritten.
+    def forget(self, principal: str, now: str, kept: Collection[str] = ()) -> None:
+        """Remove this person's keys that are revoked or expired at `now`, but for the ids in `kept`; what was deleted is
+        overwritten.
 
         Raises:
             StorageError: they cannot be written.
@@ -150,9 +154,7 @@ class ApiKeyFile:
             connection = self._connection()
             with connection:
                 connection.execute("PRAGMA secure_delete=ON")
-                connection.execute(
-                    "DELETE FROM api_key WHERE principal = ? AND (revoked != '' OR expires <= ?)", (principal, now)
-                )
+                connection.execute(_FORGET, (principal, now, json.dumps(list(kept))))
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def list(self) -> Sequence[ApiKey]:

@@ -9,26 +9,23 @@ from sqlalchemy import Connection, Row, bindparam, delete, inspect, select, upda
 
 from governance.entries import Entry, LegalHoldRecord, LegalHoldScope, Record
 from governance.erasable import (
-    PRINCIPAL_FIELD,
     check_erasable,
     forgets_claim,
     forgets_request,
     forgets_usage,
     is_person,
     refuse_running,
-    spent_on,
 )
 from governance.erasure import ASSET, WATERMARK, grouped
 from governance.errors import ProofError
 from governance.legal_holds import covering, legal_hold_succession, refuse_held
-from governance.records import ClaimState, asset_digest, document_digests, usage_key
+from governance.records import ClaimState, asset_digest, mark_named
 from governance.retention import due_day
-from governance_adapters.storage import hold_rows
+from governance_adapters.storage import hold_rows, usage
 from governance_adapters.storage.guards import guard
 from governance_adapters.storage.postings import kept_in_step
 from governance_adapters.storage.tables import (
     CLAIM,
-    DOCUMENT,
     ENTRY,
     ERASURE,
     HOLD,
@@ -36,7 +33,6 @@ from governance_adapters.storage.tables import (
     MARK,
     PERSONAL_FIELD,
     RETENTION,
-    USAGE,
 )
 from governance_adapters.storage.upserts import Latest, Upsert
 
@@ -51,7 +47,7 @@ _DELETE_FIELD = delete(PERSONAL_FIELD).where(
 _DELETE_MARK = delete(MARK).where(
     MARK.c.algorithm == bindparam("of_algorithm"),
     MARK.c.key_id == bindparam("of_key"),
-    MARK.c.mark_id == cast(bindparam("of_id"), MARK.c.mark_id.type),
+    MARK.c.mark_id == bindparam("of_id"),
 )
 _GONE_ASSET, _GONE_MARK = (
     select(ERASURE.c.entry_id).where(ERASURE.c.entry_id == ENTRY.c.id, ERASURE.c.name == name).exists()
@@ -164,7 +160,9 @@ class _Erasing:
             self._connection.execute(delete(CLAIM).where(CLAIM.c.generation_id.in_(sorted(forgotten))))
 
     def _usage(self) -> None:
-        intents = {key: self._entries[key] for key, names in self._names.items() if forgets_usage(self._entries[key], names)}
+        intents = {
+            key: self._entries[key] for key, names in self._names.items() if forgets_usage(self._entries[key], names)
+        }
         if intents:
             usage.forget(self._connection, intents)
 
@@ -178,9 +176,12 @@ class _Erasing:
     def _fields_and_marks(self) -> None:
         parts = [(key, name) for key, names in self._names.items() for name in names]
         self._connection.execute(_DELETE_FIELD, [{"of_entry": key, "of_name": name} for key, name in parts])
-        for mark in (mark_named(self._entries[key]) for key, name in parts if name == WATERMARK):
-            if mark is not None:
-                self._connection.execute(_DELETE_MARK, dict(zip(("of_algorithm", "of_key", "of_id"), mark, strict=True)))
+        named = [mark for key, name in parts if name == WATERMARK and (mark := mark_named(self._entries[key]))]
+        if named:  # by its id, not by the file that it leads to: another release may be of the same bytes
+            marks = [
+                {"of_algorithm": algorithm, "of_key": key, "of_id": int(number)} for algorithm, key, number in named
+            ]
+            self._connection.execute(_DELETE_MARK, marks)
         rows = [{"entry_id": key, "name": name, "erased_by": self._by} for key, name in parts]
         _KEEP_ERASURE.run(self._connection, rows)
 

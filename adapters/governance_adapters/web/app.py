@@ -96,7 +96,16 @@ def make_api(parts: ApiParts) -> FastAPI:
     api.state.door = Door(parts.keys, parts.policy)
     api.state.cursors = Cursors(parts.keys.cursor_key())
     api.state.images = CapacityLimiter(files.AT_ONCE)
-    for part in (ledger.routes, search.routes, assets.routes, holds.routes, works.routes, files.routes, tiles.routes, _server):
+    for part in (
+        ledger.routes,
+        search.routes,
+        assets.routes,
+        holds.routes,
+        works.routes,
+        files.routes,
+        tiles.routes,
+        _server,
+    ):
         api.router.routes.extend(part.routes)
     speak_problems(api)
     described = _described(api)

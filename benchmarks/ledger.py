@@ -38,7 +38,7 @@ from governance.entries import Document, Entry, EntryKind, PersonalField, Record
 from governance.merkle import Tree
 from governance.search import Query
 from governance.types import Outcome, utc_now
-from governance_adapters.storage.audit import Audit
+from governance_adapters.storage.audit_processes import cores
 from governance_adapters.storage.ledger import SqliteLedger, SqlLedger
 from governance_adapters.storage.postgres_ledger import PostgresLedger
 from governance_adapters.storage.transaction import Prepared, Transaction
@@ -46,6 +46,7 @@ from support import postgres
 
 THREADS = 16
 PROCESSES = 4
+VERIFIERS = max(2, min(4, cores()))
 STARTING_S = 12
 """How long the processes are given to start."""
 TARGETS = {"sqlite": 5, "postgresql": 10}
@@ -216,8 +217,9 @@ def grow(name: str, where: str, sizes: Sequence[int], batch: int) -> None:
                 target = PROOF_MS if "proof" in what else PAGE_MS
                 print(f"{what:<44}{milliseconds(timed(question))}{target:>12}", flush=True)
         measurements = {
-            "verification of the record": ("record", where),
-            "the same and the index of searches": ("verify", where),
+            "verification of the record, one process": ("record", where, "1"),
+            f"the same, {VERIFIERS} processes": ("record", where, str(VERIFIERS)),
+            f"and the index of searches, {VERIFIERS} processes": ("verify", where, str(VERIFIERS)),
             f"appends, {THREADS} threads": ("append", where, str(THREADS), "2"),
         }
         for what, words in measurements.items():
@@ -233,14 +235,12 @@ def recounted(where: str) -> int:
         return parse_checkpoint(ledger.checkpoint()).size
 
 
-def verified(where: str, *, index: bool) -> float:
+def verified(where: str, processes: int, *, index: bool) -> float:
     """Entries a second of a verification, which must find nothing; with the index of searches, or of the record alone."""
     with opened(where) as ledger:
         size = parse_checkpoint(ledger.checkpoint()).size
-        database = ledger._held().database  # noqa: SLF001 - what `SqlLedger.verify` does, with the choice
         start = time.perf_counter()
-        with database.reading() as connection:
-            problems = list(Audit(connection, signer().key, database.damage, index=index).problems())
+        problems = list(ledger.verify(processes=processes, index=index))
         seconds = time.perf_counter() - start
     if problems:
         sys.exit(f"the ledger does not verify: {problems[:3]}")
@@ -255,13 +255,14 @@ def be_child(words: Sequence[str]) -> None:
             return
         case ["measure", "append", where, threads, seconds]:
             rate = len(appended(where, int(threads), float(seconds))) / float(seconds)
-        case ["measure", "verify", where]:
-            rate = verified(where, index=True)
-        case ["measure", "record", where]:
-            rate = verified(where, index=False)
+        case ["measure", "verify", where, processes]:
+            rate = verified(where, int(processes), index=True)
+        case ["measure", "record", where, processes]:
+            rate = verified(where, int(processes), index=False)
         case _:
             sys.exit(f"no such measurement: {words}")
-    print(rate, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    print(rate, most / 1024)
 
 
 @contextmanager

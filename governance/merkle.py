@@ -116,6 +116,16 @@ class Tree:
         size = self._within(size)
         return self._range(0, size) if size else EMPTY_ROOT
 
+    def peaks(self) -> tuple[bytes, ...]:
+        """The roots of the complete subtrees that the leaves make up, from the left: what a `Frontier` behind them needs."""
+        found: list[bytes] = []
+        start = 0
+        for height in reversed(range(self._size.bit_length())):
+            if self._size >> height & 1:
+                found.append(self._node(height, start >> height))
+                start += 1 << height
+        return tuple(found)
+
     def inclusion_proof(self, index: int, size: int | None = None) -> tuple[bytes, ...]:
         """The proof that leaf `index` is in the tree of the first `size` leaves, RFC 9162 section 2.1.3.1."""
         size = self._within(size)
@@ -225,23 +235,43 @@ class Frontier:
         """
         if len(hashes) != TILE_WIDTH or self.size % TILE_WIDTH:
             _refuse(f"{len(hashes)} leaves behind {self.size} are no whole tile")
-        root = node = root_of(hashes)
-        carry = self.size >> TILE_HEIGHT
+        root = root_of(hashes)
+        self.append_root(root)
+        return root
+
+    def append_root(self, root: bytes) -> None:
+        """Add a whole tile by its root, where `size` is that of whole tiles.
+
+        Raises:
+            ProofError: it does not begin where a tile begins.
+        """
+        if self.size % TILE_WIDTH:
+            _refuse(f"no tile begins behind {self.size} leaves")
+        node, carry = root, self.size >> TILE_HEIGHT
         while carry & 1:
             node = node_hash(self._peaks.pop(), node)
             carry >>= 1
         self._peaks.append(node)
         self.size += TILE_WIDTH
-        return root
 
-    def root(self) -> bytes:
-        """The root of what was appended so far."""
-        if not self._peaks:
-            return EMPTY_ROOT
-        node = self._peaks[-1]
-        for peak in reversed(self._peaks[:-1]):
-            node = node_hash(peak, node)
-        return node
+    @property
+    def peaks(self) -> tuple[bytes, ...]:
+        """The roots of the complete subtrees, from the left."""
+        return tuple(self._peaks)
+
+    def root(self, before: Sequence[bytes] = ()) -> bytes:
+        """The root of what was appended so far; behind other complete subtrees, none smaller, with the roots `before`."""
+        return folded((*before, *self._peaks))
+
+
+def folded(peaks: Sequence[bytes]) -> bytes:
+    """The root over complete subtrees with these roots, from the left, none larger than the one before it."""
+    if not peaks:
+        return EMPTY_ROOT
+    node = peaks[-1]
+    for peak in reversed(peaks[:-1]):
+        node = node_hash(peak, node)
+    return node
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:

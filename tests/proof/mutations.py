@@ -36,6 +36,7 @@ from governance.types import new_id
 from governance_adapters.marking.keys import KeyFolder
 from governance_adapters.settings import Settings
 from governance_adapters.storage.audit import Audit
+from governance_adapters.storage.audit_parts import Told
 from governance_adapters.storage.ledger import SqliteLedger, SqlLedger
 from governance_adapters.storage.postgres_ledger import PostgresLedger
 from governance_adapters.storage.tables import METADATA
@@ -81,7 +82,7 @@ def engine_of(where: str) -> Engine:
 
 def problems(connection: Connection, key: LogKey) -> list[str]:
     """What a verification inside this connection's transaction finds."""
-    return list(Audit(connection, key, lambda _: iter(())).problems())
+    return list(Audit(connection, key, Told(lambda _: iter(()))).problems())
 
 
 def snapshot(connection: Connection) -> Mapping[str, Sequence[Mapping[str, object]]]:

@@ -16,7 +16,7 @@ from governance.recovery import recover
 from governance.resumption import Resumption
 from governance.testing import FailingAt, FakeErasureLog, FakeLedger
 from governance.testing.ledger_erasure import asked_record
-from governance.types import Outcome, Principal, new_id
+from governance.types import Outcome, Principal
 from support.reviewing import ANN, BOB, CAY, CODES, HELD, REQUESTER, ReviewPolicy, held
 
 OPERATOR = Principal("operator@example.org", ("privacy",))
@@ -108,7 +108,9 @@ class TestDrafts:
 
     @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
     @pytest.mark.parametrize(
-        ("scope", "named"), [(LegalHoldScope.GENERATION, new_id()), (LegalHoldScope.PRINCIPAL, CAY.id)]
+        ("scope", "named"),
+        [(LegalHoldScope.GENERATION, "another generation"), (LegalHoldScope.PRINCIPAL, CAY.id)],
+        ids=["generation", "principal"],
     )
     def test_a_legal_hold_on_something_else_keeps_nothing_of_it(self, end, scope, named):
         line = line_of()

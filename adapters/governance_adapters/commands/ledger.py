@@ -23,8 +23,13 @@ from governance_adapters.commands.since import Since, check_since
 from governance_adapters.commands.witness import parse_key
 from governance_adapters.marking.keys import KeyFolder
 from governance_adapters.settings import Settings
+from governance_adapters.storage.audit_processes import MAX_PROCESSES, cores
 from governance_adapters.storage.ledger import SqlLedger
 from governance_adapters.wiring import as_principal, open_ledger
+
+_LARGE = 50_000
+"""Entries from which on starting further processes to verify them pays."""
+_MOST = 4
 
 app = typer.Typer(no_args_is_help=True, help="The provenance ledger.")
 app.command()(backups.backup)
@@ -94,6 +99,16 @@ def verify(
         list[str] | None,
         typer.Option(help="Key (text or file) of a witness that must have cosigned that checkpoint; may be repeated."),
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=MAX_PROCESSES, help="How many share the work. Default: 1, or one a core, at most 4, if it is large."
+        ),
+    ] = None,
+    record_only: Annotated[
+        bool,
+        typer.Option("--record-only", help="Leave out what is derived: the index of searches and the counts by day."),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Recompute the whole ledger from its leaves: hashes, tree, checkpoints, commitments, look-up columns.
@@ -104,13 +119,15 @@ def verify(
     ledger = open_ledger(settings)
     kept = _since(since, witness or [], ledger, settings)
     with out.status("recomputing the ledger"):
-        problems = list(ledger.verify())
+        many = processes or _processes(parse_checkpoint(ledger.checkpoint()).size)
+        problems = list(ledger.verify(processes=many, index=not record_only))
     jumps = [] if problems else list(ledger.clock_jumps())
     checkpoint = parse_checkpoint(ledger.checkpoint())
     summary: dict[str, Json] = {"origin": checkpoint.origin, "entries": checkpoint.size, "root": checkpoint.root.hex()}
     if as_json:
         outside = {} if kept is None else {"since": kept.as_json()}
-        print_json({**summary, **outside, "problems": problems, "clock": jumps, "sound": not problems})
+        left_out: dict[str, Json] = {"record_only": record_only}
+        print_json({**summary, **outside, **left_out, "problems": problems, "clock": jumps, "sound": not problems})
     else:
         for line in () if kept is None else kept.lines():
             out.print(f"  {line}", markup=False)
@@ -121,7 +138,14 @@ def verify(
         state = f"{len(problems)} problems" if problems else "verified"
         out.print(f"{checkpoint.origin}: {checkpoint.size} entries, {state}", style="red" if problems else "green")
         out.print(f"root {checkpoint.root.hex()}")
+        if record_only:
+            out.print("not compared: the index of searches and the counts by day")
     raise typer.Exit(1 if problems else 0)
+
+
+def _processes(size: int) -> int:
+    """How many processes share the verification of so many entries, where nobody says."""
+    return min(cores(), _MOST) if size > _LARGE else 1
 
 
 @app.command()

@@ -26,6 +26,11 @@ _OF_PAGE = (
 )
 _LEAVES = select(ENTRY.c.leaf).where(ENTRY.c.id.in_(bindparam("ids", expanding=True)))
 _DUE = select(RETENTION).where(RETENTION.c.subject.in_(bindparam("subjects", expanding=True)))
+_OF_SUBJECTS = select(ENTRY.c.leaf).where(
+    ENTRY.c.subject.in_(bindparam("subjects", expanding=True)), ENTRY.c.seq.is_not(None)
+)
+_TOGETHER = 256
+"""Subjects that are looked at together."""
 _PLACES = {EntryKind.LEGAL_HOLD: "placed_by", EntryKind.LEGAL_HOLD_LIFTED: "lifted_by"}
 
 
@@ -36,7 +41,7 @@ class ErasureAudit:
         self._connection = connection
         self._kept = kept(connection)
         self._any = self._kept and connection.execute(select(ERASURE).limit(1)).first() is not None
-        self._unmatched: set[str] = set()
+        self._longer: set[str] = set()
         self._erased: dict[str, frozenset[ErasedPart]] = {}
 
     def of_page(self, first: int, end: int) -> Mapping[str, Mapping[str, str]]:
@@ -71,8 +76,24 @@ class ErasureAudit:
         joined = RETENTION.outerjoin(ENTRY, ENTRY.c.subject == RETENTION.c.subject)
         for row in self._connection.execute(select(RETENTION).select_from(joined).where(ENTRY.c.id.is_(None))):
             yield f"{row.subject} is due on {row.day}, and no entry is about it."
-        for subject in sorted(self._unmatched):
-            yield f"{subject} is kept longer than any of its entries says."
+
+    def kept_longer(self) -> Sequence[str]:
+        """Subjects that are due later than the entries of a page say, of the pages since this was asked last."""
+        found, self._longer = sorted(self._longer), set()
+        return found
+
+    def longer(self, subjects: Iterable[str]) -> Iterator[str]:
+        """Which of these subjects are due later than any of all their entries says."""
+        wanted = sorted(set(subjects))
+        for start in range(0, len(wanted), _TOGETHER):
+            page = {"subjects": wanted[start : start + _TOGETHER]}
+            said: dict[str, str] = {}
+            for entry in _readable(self._connection.execute(_OF_SUBJECTS, page).scalars()):
+                said[entry.subject] = max(due_day(entry) or "", said.get(entry.subject, ""))
+            due = {row.subject: row.day for row in self._connection.execute(_DUE, page)}
+            for subject in page["subjects"]:
+                if due.get(subject, "") > said.get(subject, ""):
+                    yield f"{subject} is kept longer than any of its entries says."
 
     def _unsaid(self, entries: Sequence[tuple[str, Entry]], gone: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
         listed = self._listed({by for names in gone.values() for by in names.values()})
@@ -145,24 +166,24 @@ class ErasureAudit:
         forgotten = subjects_with_rest(self._connection, absent) if absent else set()
         for subject in sorted(last):
             found = days.get(subject)
-            if found == last[subject]:
-                self._unmatched.discard(subject)
-            elif found is None and subject in forgotten:
+            if found is None and subject in forgotten:
                 yield f"{subject} is kept until {last[subject]}, and nothing says when it is due."
             elif found is not None and found < last[subject]:
                 yield f"{subject} is due on {found}; its entries say {last[subject]}."
-            elif found is not None:
-                self._unmatched.add(subject)
+            elif found is not None and found > last[subject]:
+                self._longer.add(subject)  # another of its entries may say so: see `longer`
 
     def _entries(self, ids: Sequence[str]) -> dict[str, Entry]:
-        found = {}
-        for leaf in self._connection.execute(_LEAVES, {"ids": list(ids)}).scalars():
-            try:
-                entry = Entry.from_leaf(leaf)
-            except ProofError:
-                continue  # it is named where the entries are read
-            found[entry.id] = entry
-        return found
+        leaves = self._connection.execute(_LEAVES, {"ids": list(ids)}).scalars()
+        return {entry.id: entry for entry in _readable(leaves)}
+
+
+def _readable(leaves: Iterable[bytes]) -> Iterator[Entry]:
+    for leaf in leaves:
+        try:
+            yield Entry.from_leaf(leaf)
+        except ProofError:
+            continue  # it is named where the entries are read
 
 
 def kept_or_missing(

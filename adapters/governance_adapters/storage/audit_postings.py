@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from governance.entries import Entry
 from governance.terms import TERM_BYTES
@@ -31,13 +32,31 @@ _REMEDY: Final = "`governance ledger reindex` makes it anew"
 Sums = NDArray[np.uint64]
 
 
-class PostingAudit:
-    """Compares index and counts with the entries, which it is given a page at a time, in order."""
+SHARES: Final = 16
+"""Into how many shares the index is divided, by the first four bits of the terms."""
 
-    def __init__(self, connection: Connection) -> None:
+
+def new_keys() -> tuple[int, int]:
+    """What the hash of one audit is drawn by: all its processes need the same."""
+    return secrets.randbits(64), secrets.randbits(64)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a span of entries should have in the index: the sums of its pages, from page `first` on, and its counts."""
+
+    first: int
+    sums: Sums
+    counts: Counter[tuple[str, str, str]]
+
+
+class PostingAudit:
+    """Compares index and counts with the entries, which it is given a page at a time."""
+
+    def __init__(self, connection: Connection, keys: tuple[int, int] | None = None) -> None:
         self._connection = connection
         self._kept = kept(connection)
-        self._keys = np.array([secrets.randbits(64) for _ in range(2)], dtype=np.uint64)
+        self._keys = np.array(keys or new_keys(), dtype=np.uint64)
         self._expected: Sums = np.zeros(0, dtype=np.uint64)
         self._counts: Counter[tuple[str, str, str]] = Counter()
 
@@ -53,17 +72,49 @@ class PostingAudit:
         for _, indexed in found:
             self._counts.update(indexed.counts)
 
-    def problems(self) -> Iterator[str]:
-        """One line per entry that the index is wrong about, and per count that is wrong; after all entries."""
+    def taken(self, first: int, end: int) -> Expected:
+        """What was taken into account since this was asked last: the pages from `first` to `end`; forgotten here."""
+        expected = Expected(first, self._expected[first:end], self._counts)
+        self._expected, self._counts = np.zeros(0, dtype=np.uint64), Counter()
+        return expected
+
+    def expect(self, expected: Expected) -> None:
+        """Take into account what another audit, with the same keys, has taken."""
+        exactly = max(self.pages, expected.first + len(expected.sums))
+        self._expected = _grown(self._expected, exactly)[:exactly]
+        self._expected[expected.first : expected.first + len(expected.sums)] += expected.sums
+        self._counts.update(expected.counts)
+
+    @property
+    def pages(self) -> int:
+        """How many pages of entries there are."""
+        return len(self._expected)
+
+    def seen(self, share: int, pages: int) -> tuple[Sums, int]:
+        """The sums of so many pages over one share of the index, and how many of its postings cannot be any."""
+        sums, strays = np.zeros(pages, dtype=np.uint64), 0
         if self._kept:
-            yield from self._postings()
+            query = select(POSTING.c.term, POSTING.c.seq).where(*_of_share(share))
+            rows = self._connection.execute(query, execution_options={"yield_per": _CHUNK})
+            for chunk in rows.partitions():
+                strays += self._add(sums, chunk)
+        return sums, strays
+
+    def problems(self, shares: Iterable[tuple[Sums, int]] | None = None) -> Iterator[str]:
+        """One line per entry that the index is wrong about, and per count that is wrong; after all entries.
+
+        `shares` are what `seen` returns of each share.
+        """
+        if self._kept:
+            mine = (self.seen(share, self.pages) for share in range(SHARES))
+            yield from self._postings(mine if shares is None else shares)
             yield from self._rollups()
 
-    def _postings(self) -> Iterator[str]:
+    def _postings(self, shares: Iterable[tuple[Sums, int]]) -> Iterator[str]:
         seen, strays = np.zeros_like(self._expected), 0
-        rows = self._connection.execute(select(POSTING.c.term, POSTING.c.seq), execution_options={"yield_per": _CHUNK})
-        for chunk in rows.partitions():
-            strays += self._add(seen, chunk)
+        for sums, others in shares:
+            seen += sums
+            strays += others
         if strays:
             yield f"The index: {strays} postings lead to no entry, or have no term; {_REMEDY}."
         wrong = [int(page) for page in np.flatnonzero(seen != self._expected)]
@@ -132,6 +183,12 @@ def compare(connection: Connection) -> Iterator[str]:
         audit.of_entries(readable([(row.seq, row.leaf) for row in rows]))
         after = rows[-1].seq
     yield from audit.problems()
+
+
+def _of_share(share: int) -> Sequence[ColumnElement[bool]]:
+    """Where a posting is of this share; the first and the last take whatever sorts before or behind all terms."""
+    above = [POSTING.c.term >= bytes([share << 4])] if share else []
+    return [*above, POSTING.c.term < bytes([(share + 1) << 4])] if share < SHARES - 1 else above
 
 
 def _difference(name: str, expected: frozenset[bytes], found: Collection[bytes]) -> Iterator[str]:

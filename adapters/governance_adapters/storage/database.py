@@ -62,6 +62,10 @@ class Database(Protocol):
         """What messages call it; no password."""
 
     @property
+    def address(self) -> str:
+        """Where another process of ours finds it: a path, or a URL, with its password."""
+
+    @property
     def sessions(self) -> int:
         """How many connections for writing were made so far."""
 

@@ -33,6 +33,8 @@ from governance.search import Query, Rollup, SearchPage
 from governance.types import Fingerprint, Usage
 from governance_adapters.storage import claims, erasing, hold_rows, postings, reader, searching, usage
 from governance_adapters.storage.audit import Audit
+from governance_adapters.storage.audit_parts import Told
+from governance_adapters.storage.audit_processes import several
 from governance_adapters.storage.backup import checkpoint_of, new_backup
 from governance_adapters.storage.database import Database
 from governance_adapters.storage.held import Held, Slot
@@ -338,12 +340,17 @@ class SqlLedger:
         """See `Ledger.rollups`."""
         return self._of_index(lambda connection: searching.rollups(connection, since, until))
 
-    def verify(self) -> Iterator[str]:
-        """See `Ledger.verify`. Reads one snapshot from end to end; memory stays flat; writers are not held up."""
+    def verify(self, *, processes: int = 1, index: bool = True) -> Iterator[str]:
+        """See `Ledger.verify`. Reads one snapshot from end to end; memory stays flat; writers are not held up.
+
+        With more `processes` than one, so many of ours share the work, and find the same. Without `index`, what is derived
+        from the entries (the index of searches, the counts by day) is left out: nothing that a proof rests on.
+        """
         database = self._held().database
-        with database.reading() as connection:
+        told = Told(database.damage, database.translated)
+        with database.reading() as connection, several(database, connection, self._key, processes) as elsewhere:
             try:
-                yield from Audit(connection, self._key, database.damage).problems()
+                yield from Audit(connection, self._key, told, index=index, elsewhere=elsewhere).problems()
             except SQLAlchemyError as error:
                 yield f"The check stopped here: {database.translated(error)}"
             except (TypeError, ValueError, AttributeError) as error:

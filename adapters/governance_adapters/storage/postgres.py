@@ -112,6 +112,11 @@ class PostgresDatabase:
         """The URL without its options; stars in place of a password."""
         return self._url.set(drivername="postgresql", query={}).render_as_string()
 
+    @property
+    def address(self) -> str:
+        """The whole URL, for a process of ours."""
+        return self._url.render_as_string(hide_password=False)
+
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """See `Database.writing`; others write at the same time."""

@@ -73,6 +73,11 @@ class SqliteDatabase:
         """The file."""
         return str(self.path)
 
+    @property
+    def address(self) -> str:
+        """The file."""
+        return str(self.path)
+
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """See `Database.writing`; holds the write lock."""

@@ -2,8 +2,10 @@
 
     python benchmarks/ledger.py [--entries 100000] [--seconds 8] [--database sqlite] [--checkpoint-every 5000]
 
-The chain is what is commonly built: each row names the hash of the row before it, a row a transaction. How much quicker the
-ledger is depends on the disk: it saves flushes, and the first line says what one costs. The growing ledger is filled in large
+The chain is what is commonly built: each row names the hash of the row before it, a row a transaction; both get what the
+line writes, an intent and a release in turn. How much quicker the ledger is depends on the disk: it saves flushes, and the
+first line says what one costs. So both are measured once more with flushes that take 3 ms (slow_flush.c, if there is a C
+compiler). The growing ledger is filled in large
 transactions through the same code that appends; how many entries share a checkpoint decides how long a verification takes,
 for a signature costs as much as several entries. `--entries 10000000` takes an hour or two and some twenty gigabytes.
 PostgreSQL is a server of our own in a temporary folder, or the one that GOVERNANCE_DATABASE_URL names.
@@ -15,11 +17,12 @@ import argparse
 import os
 import random
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
@@ -31,6 +34,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from chains import postgres_chain, sqlite_chain, together
+from line_records import appending, payload
 
 from governance.canonical import canonical_bytes, commitment, digest, new_salt
 from governance.checkpoint import LogSigner, parse_checkpoint
@@ -49,6 +53,10 @@ PROCESSES = 4
 VERIFIERS = max(2, min(4, cores()))
 STARTING_S = 12
 """How long the processes are given to start."""
+SLOW_MS = 3
+"""What a flush takes on the slower disk that is measured too."""
+READY = 1500
+"""Pairs of records a second that are made before the time is taken."""
 TARGETS = {"sqlite": 5, "postgresql": 10}
 PROOF_MS, PAGE_MS, VERIFIED = 5, 20, 100_000
 PAGE = 100
@@ -96,47 +104,90 @@ def milliseconds(seconds: Sequence[float]) -> str:
 
 def appended(where: str, threads: int, seconds: float, start: float = 0) -> list[float]:
     """Append from so many threads of this process, from the time `start` on; seconds of each append."""
-    numbers = count()
+    ready = round(seconds * READY / threads)
     with opened(where) as ledger:
+        acts = [appending(f"{os.getpid()}/{number}", ready, ledger.append) for number in range(threads)]
         if start:
             left = start - time.time()
             assert left > 0, "the processes do not start at once: this machine is too busy"
             time.sleep(left)
-        return together(threads, seconds, lambda: lambda: ledger.append(record(next(numbers))))
+        return together(threads, seconds, acts.pop)
 
 
-def appended_by_processes(where: str, processes: int, threads: int, seconds: float) -> list[float]:
-    """The same from so many processes."""
+def chained(where: str, threads: int, seconds: float) -> list[float]:
+    """The same records, in bytes, to a chain from so many clients; seconds of each."""
+    contents: list[bytes] = []
+    act = appending("chain", round(seconds * READY), lambda record: contents.append(payload(record)))
+    for _ in range(round(2 * seconds * READY)):
+        act()
+
+    def content() -> bytes:
+        if not contents:
+            act()
+        return contents.pop()
+
+    if "://" in where:
+        return postgres_chain(where, threads, seconds, content)
+    return sqlite_chain(Path(where), threads, seconds, content)
+
+
+def appended_by_processes(
+    where: str, processes: int, threads: int, seconds: float, slow: Mapping[str, str]
+) -> list[float]:
+    """Appends from so many processes."""
     start = time.time() + STARTING_S
-    children = [child("append", where, str(threads), str(seconds), str(start)) for _ in range(processes)]
-    return [float(word) for each in children for word in each.communicate()[0].split()]
+    words = ("append", where, str(threads), str(seconds), str(start))
+    return numbers_of([child(*words, slow=slow) for _ in range(processes)])
 
 
-def child(*words: str) -> subprocess.Popen[str]:
+def numbers_of(children: Sequence[subprocess.Popen[str]]) -> list[float]:
+    """What these processes of ours say."""
+    said = [each.communicate()[0] for each in children]
+    if any(each.returncode for each in children):
+        sys.exit("a process of this measurement failed")
+    return [float(word) for text in said for word in text.split()]
+
+
+def child(*words: str, slow: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
     """This program, doing one thing by itself."""
-    return subprocess.Popen([sys.executable, __file__, "--child", *words], stdout=subprocess.PIPE, text=True)
+    environment = {**os.environ, **(slow or {})}
+    command = [sys.executable, __file__, "--child", *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
-def appends(name: str, places: Callable[[], str], seconds: float) -> None:
-    """The table of durable appends on one database."""
-    leaf = partial(lambda numbers: record(next(numbers)).entry.leaf(), count())
-    if name == "sqlite":
-        runs = {f"hash chain, {THREADS} threads": lambda: sqlite_chain(Path(places()), THREADS, seconds, leaf)}
-    else:
-        runs = {
-            f"hash chain under a lock, {clients} clients": partial(
-                lambda clients: postgres_chain(places(), clients, seconds, leaf), clients
-            )
-            for clients in (THREADS // 2, THREADS)
-        }
+@contextmanager
+def slow_flushes() -> Iterator[Mapping[str, str] | None]:
+    """The environment in which a program's flushes take SLOW_MS; None where there is no C compiler."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # the server of PostgreSQL is another user's
+        library = Path(folder) / "slow_flush.so"
+        source = Path(__file__).with_name("slow_flush.c")
+        subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", library, source, "-ldl"], check=True)
+        yield {"LD_PRELOAD": str(library), "FLUSH_MS": str(SLOW_MS)}
+
+
+def appends(name: str, places: Callable[[], str], seconds: float, slow: Mapping[str, str], flushes: str) -> None:
+    """The table of durable appends on one database. `slow` is the environment of our processes, `flushes` says what for."""
+    alone = (THREADS,) if name == "sqlite" else (THREADS // 2, THREADS)
+    each = THREADS // PROCESSES
+    runs = {
+        f"hash chain, {clients} clients": partial(
+            lambda clients: numbers_of([child("chain", places(), str(clients), str(seconds), slow=slow)]), clients
+        )
+        for clients in alone
+    }
     chains = len(runs)
     runs |= {
-        f"ledger, {THREADS} threads": lambda: appended(places(), THREADS, seconds),
-        f"ledger, {PROCESSES} processes x {THREADS // PROCESSES} threads": lambda: appended_by_processes(
-            places(), PROCESSES, THREADS // PROCESSES, seconds
+        f"ledger, {THREADS} threads": lambda: appended_by_processes(places(), 1, THREADS, seconds, slow),
+        f"ledger, {PROCESSES} processes x {each} threads": lambda: appended_by_processes(
+            places(), PROCESSES, each, seconds, slow
         ),
     }
-    print(f"\n{name}: durable appends, {seconds:g} s each")
+    print(f"\n{name}, {flushes}: durable appends, {seconds:g} s each")
     print(f"{'':<44}{'a second':>10}{'p50 ms':>9}{'p99 ms':>9}{'of the chain':>14}")
     best = 0.0
     for position, (what, run) in enumerate(runs.items()):
@@ -145,7 +196,7 @@ def appends(name: str, places: Callable[[], str], seconds: float) -> None:
         if position < chains:
             best = max(best, rate)
         print(f"{what:<44}{rate:>10.0f}{milliseconds(taken)}{rate / best:>13.1f}x", flush=True)
-    print(f"target: the ledger >= {TARGETS[name]} x the chain")
+    print(f"target, where a flush takes {SLOW_MS} ms: the ledger >= {TARGETS[name]} x the chain", flush=True)
 
 
 # Growth.
@@ -250,6 +301,9 @@ def verified(where: str, processes: int, *, index: bool) -> float:
 def be_child(words: Sequence[str]) -> None:
     """One measurement in a process of its own; what it says is numbers."""
     match words:
+        case ["chain", where, threads, seconds]:
+            print(*chained(where, int(threads), float(seconds)))
+            return
         case ["append", where, threads, seconds, start]:
             print(*appended(where, int(threads), float(seconds), float(start)))
             return
@@ -266,14 +320,14 @@ def be_child(words: Sequence[str]) -> None:
 
 
 @contextmanager
-def places(name: str) -> Iterator[Callable[[], str]]:
-    """Says where the next fresh ledger can be."""
+def places(name: str, environment: Mapping[str, str] | None = None) -> Iterator[Callable[[], str]]:
+    """Says where the next fresh ledger can be; `environment` is that of a server of our own."""
     if name == "sqlite":
         with tempfile.TemporaryDirectory() as folder:
             numbers = count()
             yield lambda: str(Path(folder) / f"ledger-{next(numbers)}.sqlite3")
     else:
-        with postgres.cluster() as server:
+        with postgres.cluster(environment) as server:
             yield server.fresh_database
 
 
@@ -294,7 +348,10 @@ def main() -> None:
     """Print the tables of both databases, or of one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--entries", type=int, default=100_000, help="the largest size; each tenth of it from 10,000 is one too"
+        "--entries",
+        type=int,
+        default=100_000,
+        help="the largest size; each tenth of it from 10,000 is one too; 0 for none",
     )
     parser.add_argument("--seconds", type=float, default=8, help="of each run of appends")
     parser.add_argument("--database", choices=tuple(TARGETS), help="this one only")
@@ -306,12 +363,25 @@ def main() -> None:
     if chosen.child:
         be_child(chosen.child)
         return
-    sizes = [size for power in range(4, 12) if (size := 10**power) < chosen.entries] + [chosen.entries]
+    sizes = [size for power in range(4, 12) if (size := 10**power) < chosen.entries] + [chosen.entries] * (
+        chosen.entries > 0
+    )
     print(f"{os.cpu_count()} processors; a flush to disk takes {1000 * flush_seconds():.2f} ms; {utc_now()}")
     for name in (chosen.database,) if chosen.database else TARGETS:
         with places(name) as place:
-            appends(name, place, chosen.seconds)
-            grow(name, place(), sizes, chosen.checkpoint_every)
+            appends(name, place, chosen.seconds, {}, "flushes as they are")
+        with slow_flushes() as slow:
+            if slow is None:
+                print(f"\n{name}, flushes of {SLOW_MS} ms: not measured, there is no C compiler (cc)")
+            elif name != "sqlite" and postgres.named_server():
+                print(f"\n{name}, flushes of {SLOW_MS} ms: not measured, the server is not our own")
+            else:
+                ours = slow if name == "sqlite" else {}
+                with places(name, slow) as place:
+                    appends(name, place, chosen.seconds, ours, f"flushes of {SLOW_MS} ms")
+        if sizes:
+            with places(name) as place:
+                grow(name, place(), sizes, chosen.checkpoint_every)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -152,8 +152,11 @@ class Cluster:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """A server for a while: of our own, or the named one, which keeps no database of ours afterwards."""
+def cluster(environment: Mapping[str, str] | None = None) -> Iterator[Cluster]:
+    """A server for a while: of our own, or the named one, which keeps no database of ours afterwards.
+
+    `environment` is added to that of a server of our own.
+    """
     if named := named_server():
         server = Cluster(make_url(named))
         try:
@@ -161,12 +164,12 @@ def cluster() -> Iterator[Cluster]:
         finally:
             server.drop_all()
     else:
-        with _own_server() as server:
+        with _own_server(environment or {}) as server:
             yield server
 
 
 @contextmanager
-def _own_server() -> Iterator[Cluster]:
+def _own_server(environment: Mapping[str, str]) -> Iterator[Cluster]:
     found = programs()
     assert found, WHY
     account = _account()
@@ -187,7 +190,7 @@ def _own_server() -> Iterator[Cluster]:
             stdout=subprocess.PIPE,
             text=True,
             cwd="/",
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", **environment},
             start_new_session=True,  # an interrupt from the keyboard reaches this process alone, which then ends it
             **rights,
         ) as watch:

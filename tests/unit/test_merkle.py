@@ -23,6 +23,7 @@ from governance.merkle import (
     TILE_WIDTH,
     Frontier,
     Tree,
+    folded,
     leaf_hash,
     node_hash,
     verify_consistency,
@@ -250,6 +251,29 @@ def test_the_frontier_takes_whole_tiles_at_once(size):
     for leaf in LEAVES[whole:size]:
         frontier.append(leaf)
     assert (frontier.size, frontier.root()) == (size, tree_of(size).root())
+
+
+@given(st.integers(0, 600), st.integers(0, 600))
+def test_a_frontier_goes_on_behind_the_peaks_that_tiles_have(first, more):
+    first -= first % 256
+    before, frontier = tree_of(first).peaks(), Frontier()
+    for leaf in LEAVES[first : first + min(more, 256)]:  # no more than what stands before, so that no subtree is larger
+        frontier.append(leaf)
+    assert frontier.root(before) == folded((*before, *frontier.peaks)) == tree_of(first + frontier.size).root()
+
+
+@given(st.integers(0, 2))
+def test_a_frontier_takes_the_roots_of_whole_tiles(tiles):
+    frontier = Frontier()
+    for at in range(0, tiles * 256, 256):
+        tile = Tree(0, no_tile)
+        tile.extend(LEAVES[at : at + 256])
+        frontier.append_root(tile.root())
+    assert frontier.root() == tree_of(tiles * 256).root()
+    assert frontier.peaks == tree_of(tiles * 256).peaks()
+    frontier.append(LEAVES[0])
+    with pytest.raises(ProofError):
+        frontier.append_root(LEAVES[0])
 
 
 @pytest.mark.parametrize(("before", "leaves"), [(0, 255), (0, 257), (0, 0), (1, 256), (255, 256)])

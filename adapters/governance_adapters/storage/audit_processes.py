@@ -23,7 +23,6 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
 import governance
-import governance_adapters
 from governance.checkpoint import LogKey
 from governance_adapters.child import Child, Fault, NoAnswerError, signal_name
 from governance_adapters.storage.audit_parts import Found, Part
@@ -128,7 +127,7 @@ def _started(count: int) -> list[Child]:
 
 def _environment() -> dict[str, str]:
     """Ours, and where our own code is: a process of another version would check something else."""
-    ours = [str(Path(str(package.__file__)).parents[1]) for package in (governance_adapters, governance)]
+    ours = [str(Path(__file__).parents[2]), str(Path(str(governance.__file__)).parents[1])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join([*ours, *filter(None, [os.environ.get("PYTHONPATH")])])}
 
 

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from governance_adapters.storage.writer import Writer
 
 _URL: Final = "sqlite://"
+_LOG_PAGES: Final = 8192
+"""Pages (4 KiB) in the write-ahead log from which on they are brought home, which takes two flushes more than a commit.
+
+SQLite's own 1000 are what two commits of many entries write, for each term of the index is on a page of its own.
+"""
 
 # The longest matching prefix of SQLite's own name of an error comes first.
 _CAUSES: Final[tuple[Cause, ...]] = (
@@ -148,6 +153,7 @@ class SqliteDatabase:
             _use_wal(connection, self._busy_timeout_s)
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA secure_delete=ON")
+            connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
         except BaseException:  # Ctrl-C too: nobody else would close it; raised again
             connection.close()
             raise

@@ -102,7 +102,9 @@ def verify(
     processes: Annotated[
         int | None,
         typer.Option(
-            min=1, max=MAX_PROCESSES, help="How many share the work. Default: 1, or one a core, at most 4, if it is large."
+            min=1,
+            max=MAX_PROCESSES,
+            help="How many share the work. Default: 1, or one a core, at most 4, if it is large.",
         ),
     ] = None,
     record_only: Annotated[

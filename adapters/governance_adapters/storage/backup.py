@@ -65,7 +65,7 @@ def copy_tables(source: Connection, target: Connection) -> None:
     """Copy every row of every table of the ledger; both have this code's schema, and `target` no rows."""
     for table in METADATA.sorted_tables:
         rows = select(table) if table is not ENTRY else select(table).order_by(ENTRY.c.seq)
-        streamed = source.execution_options(yield_per=_ROWS).execute(rows)
+        streamed = source.execute(rows.execution_options(yield_per=_ROWS))
         for batch in streamed.mappings().partitions(_ROWS):
             target.execute(insert(table), [dict(row) for row in batch])
 

@@ -112,7 +112,7 @@ def disordered(connection: Connection) -> Iterator[tuple[int, str, str]]:
     before = func.max(ENTRY.c.time).over(order_by=ENTRY.c.seq, rows=(None, -1)).label("latest")
     times = select(ENTRY.c.seq, ENTRY.c.time, before).where(ENTRY.c.seq.is_not(None)).subquery()
     query = select(times).where(times.c.time < times.c.latest).order_by(times.c.seq)
-    for row in connection.execution_options(yield_per=1000).execute(query):
+    for row in connection.execute(query.execution_options(yield_per=1000)):
         yield row.seq, row.time, row.latest
 
 

@@ -151,6 +151,17 @@ def test_however_many_wait_nobody_takes_the_last_for_absent(open_ledger, postgre
     assert verify_checkpoint(ledger.checkpoint(), SIGNER.key).size == len(prepared)
 
 
+@pytest.mark.parametrize("column", ["kind", "subject", "asset_digest"])
+def test_a_page_of_what_is_looked_up_is_read_in_the_order_of_the_log(open_ledger, postgres_url, column):
+    open_ledger().append(intent_record("g"))
+    with session(postgres_url) as connection:
+        connection.execute("SET enable_seqscan = off")
+        question = f"EXPLAIN SELECT leaf FROM entry WHERE {column} = 'x' AND seq > 7 ORDER BY seq LIMIT 100"
+        plan = "\n".join(line for (line,) in connection.execute(question))
+    assert f"ix_entry_{column}" in plan
+    assert "Sort" not in plan
+
+
 def test_a_servers_own_defaults_change_nothing(postgres_cluster, postgres_url):
     name = postgres_url.rpartition("/")[2]
     for setting in ("default_transaction_isolation = 'repeatable read'", "default_transaction_read_only = on"):

@@ -22,4 +22,8 @@ def upgrade() -> None:
     op.create_index("ix_entry_seq", "entry", ["seq"], unique=True)
     op.add_column("entry", sa.Column("arrival", sa.BigInteger(), sa.Identity(always=True), nullable=False))
     op.add_column("entry", sa.Column("voucher", sa.LargeBinary(), nullable=True))
+    # Pages are in the order of the log. SQLite's indexes end with the row id, which is `seq`; here it must be named.
+    for column in ("kind", "subject", "asset_digest"):
+        op.drop_index(f"ix_entry_{column}", "entry")
+        op.create_index(f"ix_entry_{column}", "entry", [column, "seq"])
     op.create_index("ix_entry_waiting", "entry", ["arrival"], postgresql_where=sa.text("seq IS NULL"))

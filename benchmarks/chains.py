@@ -30,7 +30,7 @@ def together(threads: int, seconds: float, worker: Callable[[], Callable[[], obj
             while (start := time.perf_counter()) < end:
                 act()
                 mine.append(time.perf_counter() - start)
-        except BaseException as error:
+        except BaseException as error:  # whatever it is, the others must not wait for this one; raised again
             failed.append(error)
             ready.abort()
             raise

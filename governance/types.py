@@ -103,6 +103,14 @@ class InputImage:
     media_type: str = ""
 
 
+class MediaKind(StrEnum):
+    """What a call makes."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+    AUDIO = "audio"
+
+
 class OpaqueKind(StrEnum):
     """What an argument is whose content policy cannot read."""
 
@@ -133,7 +141,9 @@ class GenerationRequest:
     has one seed per image, each 0 <= seed < 2^64. `generators` are the states of the random generators that the caller
     gave, if any: one for all images, or one per image. `model` is a name for people; policy knows models by digests.
     `markets` are where the images will be used, by the policy's own names; none named means everywhere. `opaque` are the
-    arguments whose content policy cannot read.
+    arguments whose content policy cannot read. `media` is what is made, `frames` how many pictures each video has. `arguments`
+    are the pipeline's own parameters as they were filled, in the form that `governance replay` reads; no text that a person
+    wrote stands in them, only its place among `prompts`.
     """
 
     id: str
@@ -151,6 +161,9 @@ class GenerationRequest:
     generators: tuple[bytes, ...] = ()
     markets: tuple[str, ...] = ()
     opaque: tuple[OpaqueArgument, ...] = ()
+    media: MediaKind = MediaKind.IMAGE
+    frames: int = 1
+    arguments: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,7 +201,7 @@ class TestAudit:
         ("statement", "said"),
         [
             ("DELETE FROM retention", "nothing says when it is due"),
-            ("UPDATE retention SET day = '2020-01-01'", "its entries say"),
+            ("UPDATE retention SET day = '2020-01-01'", "this entry says"),
             ("UPDATE retention SET day = '9999-01-01'", "is kept longer than any of its entries says"),
             ("INSERT INTO retention VALUES ('nothing', '2030-01-01')", "no entry is about it"),
         ],

@@ -155,22 +155,19 @@ class ErasureAudit:
 
     def _due_of(self, entries: Sequence[tuple[str, Entry]]) -> Iterator[str]:
         """A subject is due on the last day that one of its entries says, while there is something left to erase."""
-        last: dict[str, str] = {}
-        for _, entry in entries:
-            if (day := due_day(entry)) is not None:
-                last[entry.subject] = max(day, last.get(entry.subject, ""))
-        days = (
-            {row.subject: row.day for row in self._connection.execute(_DUE, {"subjects": sorted(last)})} if last else {}
-        )
-        absent = last.keys() - days.keys()
+        said = [(name, entry.subject, day) for name, entry in entries if (day := due_day(entry)) is not None]
+        subjects = sorted({subject for _, subject, _ in said})
+        rows = self._connection.execute(_DUE, {"subjects": subjects}) if subjects else ()
+        days = {row.subject: row.day for row in rows}
+        absent = set(subjects) - days.keys()
         forgotten = subjects_with_rest(self._connection, absent) if absent else set()
-        for subject in sorted(last):
+        for name, subject, day in said:
             found = days.get(subject)
             if found is None and subject in forgotten:
-                yield f"{subject} is kept until {last[subject]}, and nothing says when it is due."
-            elif found is not None and found < last[subject]:
-                yield f"{subject} is due on {found}; its entries say {last[subject]}."
-            elif found is not None and found > last[subject]:
+                yield f"{name}: {subject} is kept until {day}, and nothing says when it is due."
+            elif found is not None and found < day:
+                yield f"{name}: {subject} is due on {found}; this entry says {day}."
+            elif found is not None and found > day:
                 self._longer.add(subject)  # another of its entries may say so: see `longer`
 
     def _entries(self, ids: Sequence[str]) -> dict[str, Entry]:

@@ -25,9 +25,11 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/line.py
 	$(BIN)/python benchmarks/policy.py
 	$(BIN)/python benchmarks/normalise.py
+	$(BIN)/python benchmarks/describe.py
 	$(BIN)/python benchmarks/similarity.py
 	$(BIN)/python benchmarks/recall.py
 	$(BIN)/python benchmarks/stream.py
+	$(BIN)/python benchmarks/sealing.py
 	$(BIN)/python benchmarks/api.py
 	$(BIN)/python benchmarks/ledger.py
 

@@ -14,10 +14,12 @@ from governance.entries import Entry, EntryKind
 from governance.errors import SigningError
 from governance.holds import review_named
 from governance.manifest import Provenance
+from governance.media import UNCHECKED_UNMARKED
 from governance.metadata import AIGC, IDENTIFIER, PNG_AIGC, PROMPT
 from governance.ports import ManifestReport, ManifestState
 from governance.records import asset_id, intent_named
-from governance.types import Decision, Outcome, Stage
+from governance.shadow import bears_out, shadow_of
+from governance.types import Decision, MediaKind, Mode, Outcome, Stage
 
 
 def disagreement(entry: Entry, decision: Decision | None, report: ManifestReport | None, log_name: str) -> str:
@@ -25,6 +27,9 @@ def disagreement(entry: Entry, decision: Decision | None, report: ManifestReport
 
     `decision` is the one that the entry records. `report` is None where there is no manifest to compare: that is said
     elsewhere. Empty where all agrees.
+
+    Raises:
+        ProofError: what the entry says of shadow mode cannot be read.
     """
     return next(_disagreements(entry, decision, report, log_name), "")
 
@@ -39,7 +44,7 @@ def _disagreements(
     intent = intent_named(entry)
     if intent is None or not entry.body.get("findings") or not asset_id(entry):
         yield f"entry {entry.id} names no intent, no findings or no asset"
-    if decision is None or decision.stage is not Stage.RELEASE or not _let_go(decision, review_named(entry)):
+    if decision is None or decision.stage is not Stage.RELEASE or not _let_go(decision, entry):
         yield f"entry {entry.id} records no decision that allowed the release"
     if not is_marked(entry) and not _policy_dropped_the_mark(entry):
         yield f"entry {entry.id} names no watermark, and no decision that dropped it"
@@ -60,6 +65,10 @@ def _other_in_manifest(entry: Entry, decision: Decision | None, report: Manifest
         decision.decision_id not in provenance.decision_ids or decision.bundle_revision != provenance.bundle_revision
     ):
         yield f"the manifest names other decisions than entry {entry.id}"
+    if provenance.mode is not (Mode.ENFORCE if shadow_of(entry) is None else Mode.SHADOW):
+        yield f"the manifest names another mode than entry {entry.id}"
+    if provenance.caveat != (UNCHECKED_UNMARKED if is_sound(entry) else ""):
+        yield f"the manifest says something else than entry {entry.id} of what was checked and marked"
     review = review_named(entry)
     if review is not None and review not in provenance.decision_ids:
         yield f"the manifest does not name the decision by which people let entry {entry.id} go"
@@ -86,11 +95,20 @@ def is_marked(entry: Entry) -> bool:
     return entry.body.get("watermark") is not None
 
 
-def _let_go(decision: Decision, review: str | None) -> bool:
-    """Whether policy let it go, or held it for people who did."""
-    return decision.outcome is Outcome.ALLOW or (decision.outcome is Outcome.REVIEW and review is not None)
+def _let_go(decision: Decision, entry: Entry) -> bool:
+    """Whether policy let it go, or held it for people who did, or was asked in shadow mode and the entry says so."""
+    shadow = shadow_of(entry)
+    if shadow is not None:
+        return bears_out(shadow, decision)
+    return decision.outcome is Outcome.ALLOW or (decision.outcome is Outcome.REVIEW and review_named(entry) is not None)
+
+
+def is_sound(entry: Entry) -> bool:
+    """Whether an entry is about a sound, which can carry no mark."""
+    return entry.body.get("media") == MediaKind.AUDIO
 
 
 def _policy_dropped_the_mark(entry: Entry) -> bool:
     honoured: Any = entry.body.get("honoured")
-    return isinstance(honoured, dict) and honoured.get("watermark") is False and bool(honoured.get("visible_label"))
+    dropped = isinstance(honoured, dict) and honoured.get("watermark") is False
+    return dropped and (is_sound(entry) or bool(honoured.get("visible_label")))

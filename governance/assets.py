@@ -6,11 +6,15 @@ import os
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from governance.canonical import Digest
 from governance.entries import Entry, Receipt
 from governance.files import write_atomically
 from governance.types import Decision, Finding
+
+if TYPE_CHECKING:
+    from governance.shadow import Shadow
 
 
 class Verdict(StrEnum):
@@ -47,7 +51,10 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class GovernedItem:
-    """What became of one image that was asked for. When admission stops the call, all its items share one entry."""
+    """What became of one image that was asked for. When admission stops the call, all its items share one entry.
+
+    `shadow` is what enforcement would have done with what shadow mode released; None of everything else.
+    """
 
     index: int
     verdict: Verdict
@@ -56,6 +63,7 @@ class GovernedItem:
     entry: Entry | None
     asset: Asset | None = None
     error: Exception | None = None
+    shadow: Shadow | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,14 @@ from governance.entries import (
 from governance.errors import ProofError
 from governance.facts import call_facts, finding_facts, redact, resolves
 from governance.holds import Approved, Opening
+from governance.media import media_digest
 from governance.merkle import leaf_hash
 from governance.obligations import Obligations
+from governance.shadow import SHADOW, Shadow
 from governance.types import (
     CandidateDecision,
     Decision,
+    Draft,
     Finding,
     GenerationRequest,
     ModelFacts,
@@ -92,14 +95,18 @@ class Subject:
         seeds: Sequence[int],
         model: ModelFacts,
         admission: Judged,
-        spending: Spending,
+        spending: Spending | None,
         approved: Approved | None = None,
+        shadow: Shadow | None = None,
     ) -> Record:
         """The intent: admitted, about to be generated, with everything that would repeat it and what it spends.
 
-        `approved` is the hold by which people let the request run; this uses it.
+        `approved` is the hold by which people let the request run; this uses it. `shadow` is what enforcement would have
+        done, in shadow mode.
         """
         body: dict[str, Json] = {} if approved is None else {"review": approved.review}
+        if shadow is not None:
+            body[SHADOW] = shadow.as_json()
         record = self._asked(EntryKind.INTENT, body, request, seeds, model, admission)
         return replace(record, spending=spending, hold=None if approved is None else approved.done())
 
@@ -117,7 +124,7 @@ class Subject:
 
     def withheld(
         self,
-        item: int,
+        draft: Draft,
         findings: Sequence[Finding],
         release: Judged,
         *,
@@ -128,27 +135,31 @@ class Subject:
         """`denied` or `held` after generation. `opening` is the hold of the quarantined draft, with its `version`; of one
         that was held before and is denied now, `ended` is the hold as it ends.
         """
-        body: dict[str, Json] = {"item": item, "findings": _findings(findings)}
+        body: dict[str, Json] = {**_item(draft), "findings": _findings(findings)}
         if opening is not None:
             record = self._record(EntryKind.HELD, {**body, "hold": opening.body()}, judged=release, time=opening.time)
-            return replace(record, hold=opening.record(record.entry, item, version=version))
+            return replace(record, hold=opening.record(record.entry, draft.index, version=version))
         if ended is not None:
             body["hold"] = {"id": ended.id, "entry": ended.entry_id}
         return replace(self._record(EntryKind.DENIED, body, judged=release), hold=ended)
 
     def released(
         self,
-        item: int,
+        draft: Draft,
         findings: Sequence[Finding],
         release: Judged,
         file: ReleasedFile,
         obligations: Mapping[str, Json],
         approved: Approved | None = None,
+        shadow: Shadow | None = None,
     ) -> Record:
-        """The outcome: these exact bytes were released. `approved` is the hold that people let go; this uses it."""
+        """The outcome: these exact bytes were released. `approved` is the hold that people let go; this uses it.
+
+        `shadow` is what enforcement would have done with them, in shadow mode.
+        """
         mark = file.mark
         body: dict[str, Json] = {
-            "item": item,
+            **_item(draft),
             "findings": _findings(findings),
             "asset": {"id": file.asset_id, "digest": file.digest, "media_type": file.media_type, "bytes": file.size},
             "manifest": {"label": file.manifest_label, "signer": file.signer},
@@ -161,6 +172,8 @@ class Subject:
         }
         if approved is not None:
             body["review"] = approved.review
+        if shadow is not None:
+            body[SHADOW] = shadow.as_json()
         record = self._record(EntryKind.RELEASED, body, judged=release, mark=mark)
         return replace(record, hold=None if approved is None else approved.done())
 
@@ -189,7 +202,7 @@ class Subject:
         model_document, call_document = _document(model.as_json()), _document(call_facts(request, seeds))
         asked: dict[str, Json] = {
             "purpose": request.purpose,
-            "items": request.images,
+            "items": request.items,
             "model": model_document.digest,
             "model_name": request.model,
             "call": call_document.digest,
@@ -298,6 +311,11 @@ def findings_of(entry: Entry) -> tuple[Finding, ...]:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _unreadable(entry, error) from error
+
+
+def _item(draft: Draft) -> dict[str, Json]:
+    """Which item of its generation it is, what it is, and the digest of what was generated."""
+    return {"item": draft.index, "media": draft.kind.value, "draft": media_digest(draft.media)}
 
 
 def _findings(findings: Sequence[Finding]) -> list[Json]:

@@ -38,6 +38,8 @@ class EntryKind(StrEnum):
     LEGAL_HOLD = "legal_hold"
     LEGAL_HOLD_LIFTED = "legal_hold_lifted"
     RESTORED = "restored"
+    MODE = "mode"
+    REPLAYED = "replayed"
 
 
 _KINDS = {kind.value: kind for kind in EntryKind}

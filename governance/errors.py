@@ -13,6 +13,7 @@
     |-- PolicyError                 no usable decision: engine, bundle, schema, undefined
     |   `-- ObligationError             a decision obliges something that cannot be honoured
     |-- ModelError                  the model cannot be described, or changed between admission and generation
+    |-- SealedError                 a part of a governed pipeline was used, or edited, past the line
     |-- GenerationError             the pipeline failed or returned something other than images
     |-- DetectorError               a detector could not load or could not score
     |-- MarkError                   a watermark, label or encoding failed
@@ -28,6 +29,7 @@
     |   |-- NoWorkError                 there is no such work
     |   `-- WorkExistsError             the register has this picture already
     |-- QueryError                  a question to the ledger that cannot be asked
+    |-- ReplayError                 a recorded call cannot be made again
     `-- LedgerError                 the ledger cannot be read or written
         |-- BudgetError                 an intent would exceed the day's budget; nothing was written
         |-- HoldChangedError            somebody else changed the hold meanwhile; nothing was written
@@ -118,6 +120,10 @@ class ModelError(GovernanceError):
     """The model cannot be described, or it changed between admission and generation."""
 
 
+class SealedError(GovernanceError):
+    """A part of a governed pipeline was run outside a governed call, edited while one runs, or tapped."""
+
+
 class GenerationError(GovernanceError):
     """The pipeline failed, or returned something other than the images that were admitted."""
 
@@ -184,6 +190,14 @@ class WorkExistsError(WorkError):
 
 class QueryError(GovernanceError):
     """A question to the ledger that cannot be asked: a filter that is empty, too long or not of its kind."""
+
+
+class ReplayError(GovernanceError):
+    """A recorded call cannot be made again. `obstacle` says why, as a code."""
+
+    def __init__(self, message: str, obstacle: str, *, remedy: str = "") -> None:
+        self.obstacle = obstacle
+        super().__init__(message, remedy=remedy)
 
 
 class LedgerError(GovernanceError):

@@ -28,6 +28,7 @@ from governance.canonical import (
 from governance.entries import Document, PersonalField
 from governance.errors import DetectorError, RequestError
 from governance.hidden import hidden_readings
+from governance.media import Clip, Sound
 from governance.normalise import NORMALISER_VERSION, check_prompt, ngrams, normalise
 from governance.types import (
     Decision,
@@ -35,8 +36,10 @@ from governance.types import (
     Finding,
     GenerationRequest,
     InputImage,
+    MediaKind,
     ModelFacts,
     Outcome,
+    Parameter,
     Principal,
     Prompt,
     Scalar,
@@ -47,6 +50,8 @@ from governance.types import (
 MAX_SEED = 2**64
 MAX_IMAGES = 1000
 """Images of one call: each gets an item and an entry of its own, whatever policy says."""
+CALL_VERSION = 2
+"""Of the call document: 1 had neither what is made nor the arguments as they were filled."""
 _PERSONAL_MEMBERS = {"principal": "id", "request": "id", "reviewer": "id", "hold": "requester"}
 _PERSONAL_ELEMENTS = ("prompts", "inputs", "opaque", "approvals")
 
@@ -84,6 +89,7 @@ def request_facts(request: GenerationRequest, model: ModelFacts, inputs: Sequenc
             "id": request.id,
             "purpose": request.purpose,
             "images": request.images,
+            "media": [kind.value for kind in request.media],
             "markets": list(request.markets),
         },
         "prompts": [_prompt_facts(prompt) for prompt in request.prompts],
@@ -95,7 +101,7 @@ def request_facts(request: GenerationRequest, model: ModelFacts, inputs: Sequenc
             {"parameter": argument.parameter, "kind": argument.kind.value, "digest": argument.digest}
             for argument in request.opaque
         ],
-        "model": model.as_json(),
+        "model": model.as_facts(),
     }
 
 
@@ -126,12 +132,11 @@ def release_input(
 
     `review` is the decision by which people approved a request that was held at admission.
     """
-    height, width, _ = draft.pixels.shape
     return {
         **admitted,
         "stage": Stage.RELEASE.value,
         "time": time,
-        "draft": {"index": draft.index, "width": width, "height": height, "markable": markable},
+        "draft": draft_facts(draft, markable=markable),
         "findings": [finding_facts(finding) for finding in findings],
         "admission": {
             "decision_id": admission.decision_id,
@@ -139,6 +144,27 @@ def release_input(
             "obligations": dict(admission.obligations),
             "review": None if review is None else {"decision_id": review.decision_id, "outcome": review.outcome.value},
         },
+    }
+
+
+def draft_facts(draft: Draft, *, markable: bool) -> dict[str, Json]:
+    """One draft for policy: a picture has one frame and no length, a sound no frames and no sides.
+
+    `markable` is whether its frames are large enough for the watermark.
+    """
+    media, width, height, frames = draft.media, 0, 0, 0
+    if isinstance(media, Clip):
+        frames, height, width = media.frames.shape[:3]
+    elif not isinstance(media, Sound):
+        frames, (height, width) = 1, media.shape[:2]
+    return {
+        "index": draft.index,
+        "media": draft.kind.value,
+        "width": width,
+        "height": height,
+        "frames": frames,
+        "milliseconds": media.milliseconds if isinstance(media, Clip | Sound) else 0,
+        "markable": markable,
     }
 
 
@@ -204,10 +230,11 @@ def call_facts(request: GenerationRequest, seeds: Sequence[int]) -> dict[str, Js
     """What would repeat the call, exactly: numbers as they were given, floats as their shortest decimal text.
 
     `generators` are the states of the caller's generators in base64; with them `seeds` only say what those began with.
+    `arguments` are the pipeline's own parameters as they were filled.
     """
-    floats = {name: value for name, value in request.parameters.items() if isinstance(value, float)}
+    floats = {name: value for name, value in request.parameters.items() if _has_float(value)}
     return {
-        "version": 1,
+        "version": CALL_VERSION,
         "parameters": without_floats({k: v for k, v in request.parameters.items() if k not in floats}),
         "floats": without_floats(floats),
         "seeds": [str(seed) for seed in seeds],
@@ -216,12 +243,22 @@ def call_facts(request: GenerationRequest, seeds: Sequence[int]) -> dict[str, Js
         "width": request.width,
         "height": request.height,
         "images": request.images,
+        "media": [kind.value for kind in request.media],
+        "frames": request.frames,
+        "arguments": dict(request.arguments),
     }
 
 
-def facts_digest(facts: Mapping[str, Json], request: GenerationRequest) -> Digest:
-    """What the idempotency key compares: the facts, and the exact numbers behind their thousandths."""
-    return canonical_digest({"facts": dict(facts), "call": call_facts(request, request.seeds)})
+def facts_digest(facts: Mapping[str, Json], request: GenerationRequest, model: ModelFacts) -> Digest:
+    """What the idempotency key compares: the facts, and the exact numbers behind their thousandths.
+
+    The exact scales of adapters are among them; the model's environment is not, so that a request may be asked again on
+    another machine.
+    """
+    compared: dict[str, Json] = {"facts": dict(facts), "call": call_facts(request, request.seeds)}
+    if model.adapters:
+        compared["scales"] = {adapter.name: dict(adapter.scales) for adapter in model.adapters}
+    return canonical_digest(compared)
 
 
 def pixels_digest(image: InputImage) -> Digest:
@@ -296,19 +333,27 @@ def _parameter_facts(request: GenerationRequest) -> dict[str, Json]:
         "width": request.width,
         "height": request.height,
         "pixels": request.width * request.height,
+        "frames": request.frames,
     }
     for name, value in request.parameters.items():
-        float_given = isinstance(value, float)
+        float_given = _has_float(value)
         shown = f"{name}_thousandths" if float_given else name
         if shown in facts:
             raise RequestError(
                 f"The parameter {name!r} would hide another fact named {shown!r}.", remedy="Leave one of them out."
             )
-        facts[shown] = _thousandths(name, value) if float_given else _scalar(name, value)
+        fact = _thousandths if float_given else _scalar
+        facts[shown] = [fact(name, each) for each in value] if isinstance(value, tuple) else fact(name, value)
     return facts
 
 
-def _thousandths(name: str, given: Scalar) -> int:
+def _has_float(value: Parameter) -> bool:
+    return any(isinstance(each, float) for each in (value if isinstance(value, tuple) else (value,)))
+
+
+def _thousandths(name: str, given: Scalar) -> Json:
+    if isinstance(given, (bool, str)):
+        return given
     value = float(given or 0)
     if not math.isfinite(value) or abs(value) * 1000 > MAX_SAFE_INTEGER:
         raise RequestError(f"{name}={value} is not a number that policy can judge.", remedy="Use a finite value.")
@@ -322,15 +367,16 @@ def _scalar(name: str, value: Scalar) -> Json:
 
 
 def _check_shape(request: GenerationRequest) -> None:
-    for name in ("steps", "width", "height", "images"):
+    for name in ("steps", "width", "height", "images", "frames"):
         value = getattr(request, name)
         if type(value) is not int or not 1 <= value <= 2**31:
             raise RequestError(
                 f"{name}={value!r} is not a positive integer.", remedy=f"Give {name} between 1 and 2^31."
             )
-    if request.images > MAX_IMAGES:
+    _check_media(request)
+    if request.items > MAX_IMAGES:
         raise RequestError(f"{request.images} images are too many.", remedy=f"Ask for at most {MAX_IMAGES} a call.")
-    if request.images * request.steps * request.width * request.height > MAX_SAFE_INTEGER:
+    if request.images * request.steps * request.width * request.height * request.frames > MAX_SAFE_INTEGER:
         raise RequestError(
             f"{request.images} x {request.width} x {request.height} pixels in {request.steps} steps are out of range.",
             remedy="Ask for pictures that fit a disk.",
@@ -343,6 +389,17 @@ def _check_shape(request: GenerationRequest) -> None:
     for seed in request.seeds:
         if type(seed) is not int or not 0 <= seed < MAX_SEED:
             raise RequestError(f"{seed!r} is not a seed.", remedy="Use an integer from 0 to 2^64-1.")
+    _check_names(request)
+
+
+def _check_media(request: GenerationRequest) -> None:
+    if not request.media or len(set(request.media)) != len(request.media):
+        raise RequestError("A request says what it makes, each kind of media once.", remedy="Name at least one.")
+    if request.frames > 1 and MediaKind.VIDEO not in request.media:
+        raise RequestError("Only a video has frames.", remedy="Leave `frames` at 1.")
+
+
+def _check_names(request: GenerationRequest) -> None:
     names = {
         "request id": request.id,
         "principal": request.principal.id,

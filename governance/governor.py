@@ -19,17 +19,19 @@ from governance import steps
 from governance.assets import GovernedItem, GovernedResult, Verdict
 from governance.bodies import Judged, Subject
 from governance.canonical import Digest
-from governance.entries import Attempt, Entry, Record, Recorded
+from governance.entries import Attempt, Entry, EntryKind, Record, Recorded
 from governance.errors import BudgetError, ConflictError, GovernanceError, InProgressError, LedgerError, RequestError
 from governance.facts import facts_digest
 from governance.hold_history import HoldHistory
 from governance.holds import Approved, Opening
+from governance.mode_record import ModeRecord
 from governance.parts import Parts
 from governance.ports import Ledger, Pipeline
 from governance.records import ClaimState, close_claim
 from governance.releasing import Leaving, release
 from governance.results import recorded_result, released_or_raise
-from governance.types import Decision, Draft, Finding, GenerationRequest, ModelFacts, Outcome, new_id, utc_now
+from governance.shadow import Shadow, at_admission, at_release, is_undefined, over_budget, withheld_under_enforcement
+from governance.types import Decision, Draft, Finding, GenerationRequest, Mode, ModelFacts, Outcome, new_id, utc_now
 
 logger = logging.getLogger(__name__)
 
@@ -51,12 +53,16 @@ class _Progress:
 
 @dataclass(frozen=True, slots=True)
 class _Generated:
-    """A call whose drafts nobody has looked at yet. `approved` is the hold by which people let it run."""
+    """A call whose drafts nobody has looked at yet. `approved` is the hold by which people let it run.
+
+    `shadow` is what enforcement would have done until here; None while enforcing.
+    """
 
     request: GenerationRequest
     admission: Judged
     drafts: Sequence[Draft]
     approved: Approved | None
+    shadow: Shadow | None
 
 
 class Generation:
@@ -80,10 +86,16 @@ class Generation:
 
 
 class Governor:
-    """Governs generations. As thread-safe as its parts."""
+    """Governs generations. As thread-safe as its parts.
+
+    In shadow mode (`Parts.mode`) what policy denies, holds or limits is released too, and recorded as that: see
+    `governance.shadow`. So nothing but an undefined decision raises DeniedError then, and nothing HeldError, but for
+    recorded results of calls that were enforced.
+    """
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
+        self._mode = ModeRecord(parts.mode, parts.ledger)
 
     def generate(self, request: GenerationRequest, pipeline: Pipeline) -> GovernedResult:
         """Run one request down the line.
@@ -131,8 +143,10 @@ class Governor:
         request = steps.owned(request)
         model, facts = steps.describe(parts, request, pipeline)
 
-        progress.step, progress.claimed = "claim", True  # an interrupt may come when the claim has landed
-        digest = facts_digest(facts, request)
+        progress.step = "claim"
+        self._mode.settle()
+        progress.claimed = True  # an interrupt may come when the claim has landed
+        digest = facts_digest(facts, request, model)
         claim = self._claim(request, digest, subject.generation_id)
         if isinstance(claim, Recorded):
             progress.claimed = False
@@ -142,34 +156,57 @@ class Governor:
             progress.step = "admit"
             admission = steps.admit(parts, request, facts, subject.attempt)
             approved = self._approval(digest, admission)
-            if admission.decision.outcome is not Outcome.ALLOW and approved is None:
+            shadow = self._shadow(request, admission, approved)
+            if admission.decision.outcome is not Outcome.ALLOW and approved is None and shadow is None:
                 return self._stop(subject, request, model, admission, digest)
 
             progress.step = "intend"
             try:
-                seeded = steps.intend(parts, subject, request, model, admission, approved)
+                seeded = steps.intend(parts, subject, request, model, admission, approved, shadow)
                 break
             except BudgetError:  # others spent of this day's budget since policy saw it: ask again, not for ever
-                if asked == steps.ADMISSIONS:
+                if asked == steps.ADMISSIONS and shadow is None:
                     raise
+        else:
+            shadow = Shadow((over_budget(),))
+            seeded = steps.intend(parts, subject, request, model, admission, approved, shadow)
 
         progress.step = "generate"
-        return _Generated(seeded, admission, steps.generate(seeded, model, pipeline), approved)
+        return _Generated(seeded, admission, steps.generate(seeded, model, pipeline), approved, shadow)
+
+    def _shadow(self, request: GenerationRequest, admission: Judged, approved: Approved | None) -> Shadow | None:
+        """In shadow mode, what enforcement makes of the admission; None while enforcing, and where policy said nothing."""
+        decision = admission.decision
+        if self.parts.mode is Mode.ENFORCE or is_undefined(decision):
+            return None
+        return Shadow((at_admission(decision, admission.obligations, request.steps, approved=approved is not None),))
 
     def _claim(self, request: GenerationRequest, facts: Digest, generation_id: str) -> Attempt | Recorded:
-        """Claim the request; one that was held at admission and that people let go since runs again."""
+        """Claim the request; one that was held at admission and that people let go since runs again.
+
+        So does one that was made in shadow mode and that enforcement would not have released, while enforcing: a record
+        of shadow mode never lets out what policy withholds.
+        """
         ledger = self.parts.ledger
         claim = ledger.begin(request.principal.id, request.id, facts, generation_id)
         if not isinstance(claim, Recorded):
             return claim
         hold = ledger.approved_hold(facts)
-        if hold is None or hold.subject != claim.generation_id:
+        let_go = hold is not None and hold.subject == claim.generation_id
+        if not let_go and not self._only_shadowed(claim.generation_id):
             return claim
         try:
             ledger.reopen(claim.generation_id)
         except LedgerError:  # another call of the same request came first: what it makes of it, `begin` says
             logger.info("generation %s was reopened by another call", claim.generation_id)
         return ledger.begin(request.principal.id, request.id, facts, generation_id)
+
+    def _only_shadowed(self, generation_id: str) -> bool:
+        """Whether what was recorded may not be handed out while enforcing."""
+        if self.parts.mode is Mode.SHADOW:
+            return False
+        page = self.parts.ledger.entries(subject=generation_id, kind=EntryKind.RELEASED, limit=steps.ALL_ENTRIES)
+        return withheld_under_enforcement([entry for _, entry in page])
 
     def _approval(self, facts: Digest, admission: Judged) -> Approved | None:
         """How people let this request run, if they did, for all the reasons that policy holds it for this time."""
@@ -212,18 +249,21 @@ class Governor:
         findings: tuple[Finding, ...] = ()
         try:
             progress.step = "inspect"
-            (findings,) = steps.inspect(parts, [draft.pixels])
+            findings = steps.inspect_draft(parts, draft.media, begun.admission.obligations.inspect_every)
 
             progress.step = "judge"
             judged = steps.judge(parts, begun.admission, draft, findings, review)
             decisions = (*decisions, judged.judged.decision)
-            if judged.outcome is not Outcome.ALLOW:
+            shadow = _then(begun, judged)
+            if judged.outcome is not Outcome.ALLOW and shadow is None:
                 entry = steps.withhold(parts, subject, draft, begun.request.inputs, findings, judged)
                 return GovernedItem(draft.index, _WITHHELD[judged.outcome], decisions, findings, entry)
 
-            leaving = Leaving(subject, draft, begun.request.inputs, findings, decisions, judged)
+            leaving = Leaving(subject, draft, begun.request.inputs, findings, decisions, judged, shadow=shadow)
             asset = release(parts, leaving, progress.reached)
-            return GovernedItem(draft.index, Verdict.RELEASED, decisions, findings, asset.receipt.entry, asset)
+            return GovernedItem(
+                draft.index, Verdict.RELEASED, decisions, findings, asset.receipt.entry, asset, shadow=shadow
+            )
         except Exception as error:  # noqa: BLE001 - whatever it is fails this item alone; its siblings go on
             failed = self._failed(progress, draft.index, error)
             return GovernedItem(draft.index, Verdict.FAILED, decisions, findings, failed, error=error)
@@ -270,6 +310,14 @@ class Governor:
         except GovernanceError as unrecorded:
             error.add_note(f"The failure itself could not be recorded: {unrecorded}")
             return None
+
+
+def _then(begun: _Generated, judged: steps.Release) -> Shadow | None:
+    """In shadow mode, what enforcement would have done with a draft; None while enforcing, and where policy said nothing."""
+    decision = judged.judged.decision
+    if begun.shadow is None or is_undefined(decision):
+        return None
+    return begun.shadow.then(at_release(decision, judged.obligations, judged.outcome, begun.request.steps))
 
 
 def refuse_to_open(ledger: Ledger, error: GovernanceError) -> None:

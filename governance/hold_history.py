@@ -5,6 +5,7 @@ The row of a hold says where it stands; that it stands there for a reason, only 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -168,7 +169,7 @@ class HoldHistory:
         return list(value)
 
     def model(self) -> ModelFacts:
-        """What would generate, or what generated."""
+        """What would generate, or what generated, as policy saw it."""
         return model_of(self.restored.value["model"])
 
     def _fields(self, name: str) -> dict[str, str]:
@@ -180,11 +181,28 @@ class HoldHistory:
         }
 
 
-def model_of(raw: Any) -> ModelFacts:
-    """The model facts that `ModelFacts.as_json` wrote.
+def recorded_model(ledger: Ledger, intent: Entry) -> ModelFacts:
+    """The whole model facts that `intent` was written with.
 
     Raises:
-        LedgerError: they are not of this version.
+        LedgerError: their document is gone, or cannot be read.
+    """
+    named = intent.body.get("model")
+    content = ledger.document(Digest(named)) if isinstance(named, str) else None
+    if content is None:
+        raise LedgerError(f"The model that entry {intent.id} names is not kept.", remedy=_VERIFY)
+    try:
+        raw = json.loads(content)
+    except ValueError as error:
+        raise LedgerError(f"The model that entry {intent.id} names cannot be read: {error}.", remedy=_VERIFY) from error
+    return model_of(raw)
+
+
+def model_of(raw: Any) -> ModelFacts:
+    """The model facts that `ModelFacts.as_json` wrote, or as far as policy saw them, `ModelFacts.as_facts`.
+
+    Raises:
+        LedgerError: they are of no version that this one reads.
     """
     try:
         model = ModelFacts(
@@ -194,10 +212,14 @@ def model_of(raw: Any) -> ModelFacts:
             raw["scheduler"]["config"],
             raw["device"],
             raw["dtype"],
-            tuple(AdapterFacts(a["name"], Digest(a["digest"]), a["scale_thousandths"]) for a in raw["adapters"]),
+            tuple(
+                AdapterFacts(a["name"], Digest(a["digest"]), a["scale_thousandths"], a.get("scales", {}))
+                for a in raw["adapters"]
+            ),
             raw["versions"],
+            raw.get("environment", {}),
         )
-        if model.as_json() != raw:
+        if raw != model.as_json():
             raise ValueError("other members")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise LedgerError(f"Recorded model facts cannot be read: {error!r}.", remedy=_VERIFY) from error

@@ -3,22 +3,27 @@
 Three looks, and the first that finds something answers: the same bytes; a watermark of ours in the pixels, with how much the
 picture resembles its record; the perceptual hash. Nothing found means nothing alike among what is kept: a picture that was
 cropped, released without a watermark or erased is not found, and where a picture was made, no look can say.
+
+Of a clip, frames spread over it are searched for a mark, and its middle frame stands for what it looks like. A sound carries
+nothing to find it by but its bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from governance.attribution import Attribution, Grade, attribute
+from governance.attribution import Attribution, Grade
 from governance.canonical import Json, digest
 from governance.entries import Entry, MarkRecord
+from governance.frames import shown
+from governance.marks import MarkReader, found_marks, nearest
+from governance.media import Media, Sound, frames_of
 from governance.ports import Ledger
 from governance.records import asset_digest, asset_id
-from governance.types import Fingerprint, Pixels
-from governance.verification import MarkReader
+from governance.types import Fingerprint
 
 MOST: Final = 10
 """How many pictures that look alike are named."""
@@ -83,33 +88,29 @@ class PictureFinder:
         """The matches of a file, the best first; none where nothing alike is kept.
 
         Raises:
-            MarkError: it is no picture that can be read.
+            MarkError: it is no picture, clip or sound that can be read.
             LedgerError: the ledger cannot be read, or not be searched yet.
         """
         released = self._ledger.find_asset(digest(content))
         if released is not None:
             return (Match(Ground.BYTES, asset_id(released) or "", asset_digest(released) or "", released),)
-        pixels = self._marks.encoder.decode(content)
-        seen = self._marks.fingerprinter.fingerprint(pixels)
-        marked = tuple(self._match(Ground.MARK, record, seen) for record in dict.fromkeys(self._marked(pixels)))
-        return marked or tuple(
-            self._match(Ground.LOOKS, record, seen) for record in self._ledger.alike(seen, limit=MOST)
-        )
+        media = self._marks.codecs.decode(content)
+        if isinstance(media, Sound):
+            return ()
+        seen = [self._marks.fingerprinter.fingerprint(shown(media))]
+        marked = tuple(dict.fromkeys(self._marked(media)))
+        if marked:
+            seen = [self._marks.fingerprinter.fingerprint(frame) for frame in frames_of(media)]
+            return tuple(self._match(Ground.MARK, record, seen) for record in marked)
+        return tuple(self._match(Ground.LOOKS, record, seen) for record in self._ledger.alike(seen[0], limit=MOST))
 
-    def _marked(self, pixels: Pixels) -> Iterator[MarkRecord]:
-        """The records of the marks in a picture. A short check passes by chance now and then, and then leads nowhere."""
-        marks = self._marks
-        for watermarker in marks.watermarkers:
-            if not watermarker.fits(*pixels.shape[:2]):
-                continue
-            for payload in watermarker.extract(pixels):
-                mark_id = marks.key.id_of(payload, watermarker.payload_bits, watermarker.algorithm)
-                record = None
-                if mark_id is not None:
-                    record = self._ledger.find_mark(watermarker.algorithm, marks.key.key_id, mark_id)
-                if record is not None:
-                    yield record
+    def _marked(self, media: Media) -> Iterator[MarkRecord]:
+        """The records of the marks in a picture, or in frames of a clip, spread over it."""
+        for found in found_marks(self._marks, media):
+            record = self._ledger.find_mark(found.watermarker.algorithm, self._marks.key.key_id, found.mark_id)
+            if record is not None:  # a short check passes by chance now and then, and then leads nowhere
+                yield record
 
-    def _match(self, ground: Ground, record: MarkRecord, seen: Fingerprint) -> Match:
+    def _match(self, ground: Ground, record: MarkRecord, seen: Sequence[Fingerprint]) -> Match:
         entry = self._ledger.find_asset(record.asset_digest)
-        return Match(ground, record.asset_id, record.asset_digest, entry, attribute(record.fingerprint, seen))
+        return Match(ground, record.asset_id, record.asset_digest, entry, nearest(record.fingerprint, seen))

@@ -17,6 +17,7 @@ from typing import Final
 from governance.canonical import Digest, Json, canonical_bytes
 from governance.errors import SigningError
 from governance.ingredients import MODEL, InputIngredient, model_ingredient
+from governance.types import Mode
 
 PROVENANCE_LABEL: Final = "org.diffusion-governance.provenance"
 ACTIONS_LABEL: Final = "c2pa.actions.v2"
@@ -45,7 +46,13 @@ TRAINING_USES: Final = ("cawg.ai_generative_training", "cawg.ai_inference", "caw
 TRAINING_PERMISSIONS: Final = ("allowed", "notAllowed")
 
 _VERSION: Final = 1
-_EXTENSIONS: Final = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+_EXTENSIONS: Final = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/webp": "webp",
+    "video/mp4": "mp4",
+    "audio/wav": "wav",
+}
 _HEX_DIGITS: Final = frozenset("0123456789abcdef")
 
 
@@ -81,7 +88,10 @@ class Provenance:
 
     `intent_leaf` is the leaf hash of the intent entry, SHA-256(0x00 || leaf) (RFC 9162, section 2.1.1). `components`
     are the digests of the model's parts, `model_digest` that of the whole ModelFacts. `disclosed` holds fields that
-    policy obliged to put in the clear; empty otherwise.
+    policy obliged to put in the clear; empty otherwise. `mode` stands there only where it was shadow mode: then policy may have
+    denied the file, and the record says whether it did.
+
+    `caveat` is what nobody vouches for: of a sound, `governance.media.UNCHECKED_UNMARKED`; empty of all else.
 
     Raises:
         SigningError: a digest is not 64 lowercase hexadecimal digits, or something that must be named is empty.
@@ -96,6 +106,8 @@ class Provenance:
     model_digest: Digest
     components: Mapping[str, Digest]
     disclosed: Mapping[str, Json] = field(default_factory=dict)
+    mode: Mode = Mode.ENFORCE
+    caveat: str = ""
 
     def __post_init__(self) -> None:
         named = (self.asset_id, self.intent_entry_id, self.log_origin, self.components, self.decision_ids)
@@ -121,6 +133,10 @@ class Provenance:
         }
         if self.disclosed:
             data["disclosed"] = dict(self.disclosed)
+        if self.mode is not Mode.ENFORCE:
+            data["mode"] = self.mode.value
+        if self.caveat:
+            data["caveat"] = self.caveat
         return data
 
     @classmethod
@@ -147,6 +163,8 @@ class Provenance:
             model_digest=Digest(_text(model, "digest")),
             components={name: Digest(str(value)) for name, value in _members(model, "components").items()},
             disclosed=_members(data, "disclosed") if "disclosed" in data else {},
+            mode=_mode(data),
+            caveat=_text(data, "caveat"),
         )
 
 
@@ -268,6 +286,17 @@ def _soft_binding(watermark: WatermarkBinding) -> dict[str, Json]:
 def _members(data: Mapping[str, Json], name: str) -> Mapping[str, Json]:
     value = data.get(name)
     return value if isinstance(value, Mapping) else {}
+
+
+def _mode(data: Mapping[str, Json]) -> Mode:
+    """The mode that an assertion names; one that names none was made while enforcing."""
+    try:
+        return Mode(str(data.get("mode", Mode.ENFORCE.value)))
+    except ValueError as error:
+        raise SigningError(
+            f"The provenance assertion names the mode {data.get('mode')!r}, which this program does not know.",
+            remedy="Upgrade to the version that wrote the file.",
+        ) from error
 
 
 def _text(data: Mapping[str, Json], name: str) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from governance.canonical import Json
 from governance.errors import MarkError, ObligationError
+from governance.frames import changed, readable
 from governance.manifest import COMPOSITE_ALGORITHMIC_MEDIA, TRAINED_ALGORITHMIC_MEDIA, WatermarkBinding
+from governance.media import UNCHECKED_UNMARKED, Clip, Media, Sound, form_of
 from governance.metadata import FileMetadata
 from governance.obligations import Obligations
 from governance.parts import Parts
-from governance.types import Draft, Pixels, PromptKind, utc_now
+from governance.types import Draft, MediaKind, Mode, Pixels, PromptKind, utc_now
 from governance.watermark import id_bits
 
 if TYPE_CHECKING:
@@ -24,14 +27,14 @@ DISCLOSABLE = ("prompt",)
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """An encoded image that carries its marks, and its pixels as decoded again from `content`.
+    """An encoded picture, clip or sound that carries its marks, and itself as decoded again from `content`.
 
     `watermark` and `mark_id` are None where policy dropped the watermark.
     """
 
     content: bytes
     media_type: str
-    pixels: Pixels
+    media: Media
     metadata: FileMetadata
     watermark: WatermarkBinding | None = None
     mark_id: int | None = None
@@ -42,7 +45,9 @@ class Marked:
         return {"prompt": self.metadata.prompt} if self.metadata.prompt else {}
 
 
-def file_metadata(parts: Parts, release: Release, draft: Draft, asset_id: str) -> FileMetadata:
+def file_metadata(
+    parts: Parts, release: Release, draft: Draft, asset_id: str, mode: Mode = Mode.ENFORCE
+) -> FileMetadata:
     """What the file of `draft` will say of itself, made now from the facts that its release was decided on.
 
     Raises:
@@ -60,6 +65,8 @@ def file_metadata(parts: Parts, release: Release, draft: Draft, asset_id: str) -
         prompt=prompt_of(facts, draft.index) if "prompt" in obligations.disclose else "",
         visible_label=obligations.visible_label,
         label_language=obligations.label_language if obligations.visible_label else "",
+        mode=mode,
+        caveat=UNCHECKED_UNMARKED if draft.kind is MediaKind.AUDIO else "",
     )
 
 
@@ -79,42 +86,40 @@ def prompt_of(facts: Mapping[str, Any], index: int) -> str:
         if prompt["kind"] == PromptKind.PROMPT:
             texts.setdefault(prompt["parameter"], {})[prompt["position"]] = prompt["text"]
     batch = max((len(of_parameter) for of_parameter in texts.values()), default=1)
-    position = index * batch // facts["request"]["images"]
+    images = facts["request"]["images"]
+    position = index % images * batch // images
     wanted = (of_parameter.get(position if len(of_parameter) > 1 else 0, "") for of_parameter in texts.values())
     return "\n".join(dict.fromkeys(filter(None, wanted)))
 
 
-def mark(parts: Parts, pixels: Pixels, obligations: Obligations, metadata: FileMetadata) -> Marked:
-    """Mark and encode `pixels` as `obligations` demand, and write `metadata` into the file.
+def mark(parts: Parts, media: Media, obligations: Obligations, metadata: FileMetadata) -> Marked:
+    """Mark and encode `media` as `obligations` demand, and write `metadata` into the file.
 
-    A watermark that does not read back from the finished bytes is embedded stronger.
+    A clip is labelled and watermarked frame by frame, with one payload. A watermark that does not read back from the finished
+    bytes - of a clip, from nine in ten of all its frames - is embedded stronger. A sound is only encoded.
 
     Raises:
-        ObligationError: no allowed output format can be written.
+        ObligationError: no allowed output format can be written, or a sound is to be marked.
         ImageTooSmallError: the image cannot carry the watermark or the label.
         MarkError: the watermark does not survive encoding at any strength, or the metadata cannot be written and read.
     """
-    media_type = _media_type(parts, obligations)
+    media_type = _media_type(parts, media, obligations)
     if obligations.visible_label:
-        pixels = parts.labeller.label(
-            pixels,
-            obligations.visible_label,
-            position=obligations.label_position,
-            language=obligations.label_language,
-        )
+        media = changed(media, lambda pixels: _labelled(parts, pixels, obligations))
     properties = metadata.properties(media_type)
     if not obligations.watermark:
-        content = _file(parts, pixels, media_type, properties)
-        return Marked(content, media_type, parts.encoder.decode(content), metadata)
+        content = _file(parts, media, media_type, properties)
+        return Marked(content, media_type, _decoded(parts, content, media), metadata)
 
     marker, key = parts.watermarker, parts.mark_key
     counter = parts.ledger.next_mark(marker.algorithm, key.key_id, id_bits(marker.payload_bits))
     width = (marker.payload_bits, marker.algorithm)
     payload = key.payload(counter, *width)
     for strength in marker.strengths:
-        content = _file(parts, marker.embed(pixels, payload, strength), media_type, properties)
-        decoded = parts.encoder.decode(content)
-        if payload in marker.extract(decoded):
+        stronger = partial(marker.embed, payload=payload, strength=strength)
+        content = _file(parts, changed(media, stronger), media_type, properties)
+        decoded = _decoded(parts, content, media)
+        if readable(marker, decoded, payload):
             binding = WatermarkBinding(
                 algorithm=marker.algorithm, key_id=key.key_id, payload=payload, payload_bits=marker.payload_bits
             )
@@ -125,20 +130,38 @@ def mark(parts: Parts, pixels: Pixels, obligations: Obligations, metadata: FileM
     )
 
 
-def _file(parts: Parts, pixels: Pixels, media_type: str, properties: Mapping[str, str]) -> bytes:
+def _labelled(parts: Parts, pixels: Pixels, obligations: Obligations) -> Pixels:
+    return parts.labeller.label(
+        pixels, obligations.visible_label, position=obligations.label_position, language=obligations.label_language
+    )
+
+
+def _decoded(parts: Parts, content: bytes, media: Media) -> Media:
+    """What the finished file shows; a frame that is missing, or another size or rate, is an error of the encoder."""
+    decoded = parts.codecs.decode(content)
+    if form_of(decoded) != form_of(media):
+        raise MarkError(
+            f"The file reads back as {form_of(decoded)}, not as {form_of(media)}.", remedy="Repair the encoder."
+        )
+    return decoded
+
+
+def _file(parts: Parts, media: Media, media_type: str, properties: Mapping[str, str]) -> bytes:
     """The finished file, but for its manifest; what it says of itself is read back before it is believed."""
-    content = parts.metadata.write(parts.encoder.encode(pixels, media_type), media_type, properties)
+    content = parts.metadata.write(parts.codecs.encode(media, media_type), media_type, properties)
     if dict(parts.metadata.read(content)) != dict(properties):
         raise MarkError("The file's metadata do not read back as they were written.", remedy="Repair the adapter.")
     return content
 
 
-def _media_type(parts: Parts, obligations: Obligations) -> str:
-    allowed = obligations.output_formats or parts.encoder.media_types
-    for media_type in parts.encoder.media_types:
+def _media_type(parts: Parts, media: Media, obligations: Obligations) -> str:
+    kind = MediaKind.VIDEO if isinstance(media, Clip) else MediaKind.IMAGE
+    written = parts.codecs.media_types(MediaKind.AUDIO if isinstance(media, Sound) else kind)
+    allowed = obligations.output_formats or written
+    for media_type in written:
         if media_type in allowed:
             return media_type
     raise ObligationError(
         f"Policy allows the formats {', '.join(allowed)}, of which none can be written.",
-        remedy=f"Allow one of {', '.join(parts.encoder.media_types)} in the bundle's output_formats.",
+        remedy=f"Allow one of {', '.join(written)} in the bundle's output_formats.",
     )

@@ -6,7 +6,8 @@ The names are those of XMP (ISO 16684-1) with the prefixes of `NAMESPACES`:
   AIPromptInformation. AIPromptWriterName is never written: it would name a person.
 - GB 45438-2025, annex E: `TC260:AIGC`, JSON text of seven members; in PNG files also the text chunk `AIGC`.
 - Dublin Core and XMP's own: publisher (the provider), identifier, creation time, tool, document and instance id.
-- Our own: the model's name, the visible label and its language.
+- Our own: the model's name, the visible label and its language, the mode where it was shadow mode, and of a sound that it
+  is unchecked and unmarked.
 
 All of it is public and cannot be recalled, so nothing here is personal, unless policy obliges to disclose the prompt.
 """
@@ -25,6 +26,7 @@ from urllib.parse import quote
 from governance.canonical import Json
 from governance.errors import MarkError
 from governance.manifest import COMPOSITE_ALGORITHMIC_MEDIA, TRAINED_ALGORITHMIC_MEDIA
+from governance.types import Mode
 
 NAMESPACES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -54,6 +56,10 @@ INSTANCE: Final = "xmpMM:InstanceID"
 MODEL: Final = "governance:Model"
 LABEL: Final = "governance:VisibleLabel"
 LABEL_LANGUAGE: Final = "governance:VisibleLabelLanguage"
+MODE: Final = "governance:Mode"
+"""Only in files that were made in shadow mode: whether policy let them go, their record says."""
+CAVEAT: Final = "governance:Caveat"
+"""Only in sounds: see `governance.media.UNCHECKED_UNMARKED`."""
 
 SOURCE_TYPES: Final = (TRAINED_ALGORITHMIC_MEDIA, COMPOSITE_ALGORITHMIC_MEDIA)
 """IPTC digital source types: made by a model alone; made by a model from pictures that were given to it."""
@@ -84,7 +90,8 @@ class FileMetadata:
 
     `created_at` is RFC 3339 in UTC. `provider` answers for the system `system`, of version `version`; where it is empty
     the file names nobody, and no law that asks for a name is met. `prompt` is set only where policy obliges to disclose
-    it. `label_language` (BCP 47) is that of `visible_label`, the text that is drawn on the picture.
+    it. `label_language` (BCP 47) is that of `visible_label`, the text that is drawn on the picture. `mode` is whether policy
+    was obeyed when it was made, and `caveat` what nobody vouches for.
 
     Raises:
         MarkError: a text is no single printable line (the prompt may have several), the time is none, something that
@@ -101,6 +108,8 @@ class FileMetadata:
     prompt: str = ""
     visible_label: str = ""
     label_language: str = ""
+    mode: Mode = Mode.ENFORCE
+    caveat: str = ""
 
     def __post_init__(self) -> None:
         lines = (self.asset_id, self.system, self.version, self.model_name)
@@ -109,7 +118,7 @@ class FileMetadata:
                 "A file's metadata lack its id, system, version, model, source type or time.",
                 remedy="Set `system`, and write times as RFC 3339 in UTC.",
             )
-        for text in (*lines, self.provider, self.visible_label, self.label_language):
+        for text in (*lines, self.provider, self.visible_label, self.label_language, self.caveat):
             if not text.isprintable():
                 raise MarkError(f"{text!r} is not one printable line.", remedy="Remove its control characters.")
         require_writable(self.prompt)
@@ -133,6 +142,8 @@ class FileMetadata:
             MODEL: self.model_name,
             LABEL: self.visible_label,
             LABEL_LANGUAGE: self.label_language,
+            MODE: "" if self.mode is Mode.ENFORCE else self.mode.value,
+            CAVEAT: self.caveat,
         }
         return {name: value for name, value in all_of_them.items() if value}
 

@@ -27,7 +27,8 @@ class Obligations:
     `retain_days`: how long the record is kept. `max_steps`: the most
     denoising steps. `day_budget`: what the principal's day (UTC) may come to with this request, by the names of `Usage`.
     `output_formats`: the media types allowed; empty means any. `disclose`: fields that go into the
-    manifest in the clear.
+    manifest in the clear. `inspect_every`: detectors look at each so-manieth frame of a clip, from the first on, and at the
+    last; 1 is every frame, and so is 0. It is honoured as admission obliges it.
     """
 
     watermark: bool = True
@@ -43,6 +44,7 @@ class Obligations:
     day_budget: Mapping[str, int] = field(default_factory=dict)
     output_formats: tuple[str, ...] = ()
     disclose: tuple[str, ...] = ()
+    inspect_every: int = 0
 
     @classmethod
     def parse(cls, raw: Mapping[str, Json]) -> Obligations:
@@ -87,6 +89,7 @@ class Obligations:
             day_budget=_smaller(self.day_budget, other.day_budget),
             output_formats=formats,
             disclose=tuple(sorted({*self.disclose, *other.disclose})),
+            inspect_every=_sooner(self.inspect_every, other.inspect_every),
         )
 
 
@@ -100,6 +103,12 @@ def _count(name: str, value: Json) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise _wrong(name, value, "a whole number from 0")
     return value
+
+
+def _interval(name: str, value: Json) -> int:
+    if _count(name, value) < 1:
+        raise _wrong(name, value, "a whole number from 1")
+    return _count(name, value)
 
 
 def _text(name: str, value: Json) -> str:
@@ -160,4 +169,5 @@ _READERS: dict[str, Callable[[str, Json], Any]] = {
     "day_budget": _budget,
     "output_formats": _texts,
     "disclose": _texts,
+    "inspect_every": _interval,
 }

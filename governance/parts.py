@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from governance.checkpoint import LogKey
+from governance.codecs import Codecs
 from governance.errors import ConfigurationError
 from governance.ports import (
+    ClipEncoder,
     Detector,
     Encoder,
     Fingerprinter,
@@ -16,9 +18,11 @@ from governance.ports import (
     MetadataWriter,
     PolicyEngine,
     Quarantine,
+    SoundEncoder,
     Vault,
     Watermarker,
 )
+from governance.types import Mode
 from governance.watermark import MarkKey
 
 
@@ -28,7 +32,7 @@ class Parts:
 
     `log_key` verifies the ledger's receipts before anything is released; `system` and `version` name this installation
     in manifests and `provider` whoever answers for it. `detector_seconds` is how long one detector may take
-    for one draft.
+    for one draft. `mode` is whether what policy decides is obeyed.
 
     Raises:
         ConfigurationError: there is no detector, or two detectors share a name.
@@ -49,8 +53,11 @@ class Parts:
     system: str
     version: str
     metadata: MetadataWriter
+    clips: ClipEncoder
+    sounds: SoundEncoder
     provider: str = ""
     detector_seconds: float = 60
+    mode: Mode = Mode.ENFORCE
 
     def __post_init__(self) -> None:
         if not self.detectors:
@@ -61,3 +68,8 @@ class Parts:
         names = [detector.name for detector in self.detectors]
         if len(set(names)) != len(names):
             raise ConfigurationError(f"Two detectors share a name: {names}.", remedy="Give each detector its own name.")
+
+    @property
+    def codecs(self) -> Codecs:
+        """What writes and reads files of every kind of media."""
+        return Codecs(self.encoder, self.clips, self.sounds)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from governance.errors import MarkError
-from governance.types import Pixels
+
+if TYPE_CHECKING:
+    from governance.types import Pixels
 
 
 def require_pixels(pixels: object) -> Pixels:

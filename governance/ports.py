@@ -23,6 +23,7 @@ from governance.entries import (
     Record,
     Recorded,
 )
+from governance.media import Clip, Sound
 from governance.search import Query, Rollup, SearchPage
 from governance.types import Decision, Draft, Finding, Fingerprint, GenerationRequest, ModelFacts, Pixels, Stage, Usage
 
@@ -55,10 +56,11 @@ class Pipeline(Protocol):
         """
 
     def generate(self, request: GenerationRequest) -> Sequence[Draft]:
-        """Exactly `request.images` drafts, indices 0.., one seed each from `request.seeds` (never empty here).
+        """Exactly `request.items` drafts, indices 0..: `request.images` of each of `request.media`, in that order, each with
+        its seed, `request.seed_of(index)` (there are seeds here, always).
 
         Raises:
-            GenerationError: the model failed, or made something other than images.
+            GenerationError: the model failed, or made something other than what was asked for.
         """
 
 
@@ -146,7 +148,7 @@ class MetadataWriter(Protocol):
         """The properties that the file carries, by the same names; empty where it has none.
 
         Raises:
-            MarkError: the bytes are no PNG, JPEG or WebP file, or what they carry cannot be read.
+            MarkError: the bytes are no file of a format that it knows, or what they carry cannot be read.
         """
 
 
@@ -169,6 +171,60 @@ class Encoder(Protocol):
 
         Raises:
             MarkError: the bytes are not such an image, or it is too large to decode safely.
+        """
+
+
+class ClipEncoder(Protocol):
+    """Encodes clips well enough for the mark to survive in every frame, and decodes them again."""
+
+    @property
+    def media_types(self) -> tuple[str, ...]:
+        """The formats it can write, preferred first, such as `video/mp4`."""
+
+    @property
+    def lossless(self) -> str:
+        """The format that keeps every value of every frame, for what is held; it need not be one to release in."""
+
+    def reads(self, content: bytes) -> bool:
+        """Whether a file begins like one of these formats; whether it can be decoded, `decode` says."""
+
+    def encode(self, clip: Clip, media_type: str) -> bytes:
+        """The file's bytes: as many frames, of the same size, at the same rate.
+
+        Raises:
+            MarkError: the format is unknown or the clip cannot be encoded.
+        """
+
+    def decode(self, content: bytes) -> Clip:
+        """The clip in a file of these formats; what it has of sound or text is left out.
+
+        Raises:
+            MarkError: the bytes are no such file, or it is too large to decode safely.
+        """
+
+
+class SoundEncoder(Protocol):
+    """Encodes sounds, sample by sample as they are, and decodes them again."""
+
+    @property
+    def media_types(self) -> tuple[str, ...]:
+        """The formats it can write, preferred first and all of them lossless, such as `audio/wav`."""
+
+    def reads(self, content: bytes) -> bool:
+        """Whether a file begins like one of these formats; whether it can be decoded, `decode` says."""
+
+    def encode(self, sound: Sound, media_type: str) -> bytes:
+        """The file's bytes: every sample, at the same rate.
+
+        Raises:
+            MarkError: the format is unknown or the sound cannot be encoded.
+        """
+
+    def decode(self, content: bytes) -> Sound:
+        """The sound in a file of these formats.
+
+        Raises:
+            MarkError: the bytes are no such file, or it is too large to decode safely.
         """
 
 

@@ -11,11 +11,12 @@ from enum import StrEnum
 from governance.canonical import MAX_SAFE_INTEGER, Digest, Json, commitment, digest
 from governance.entries import Entry, EntryKind, HoldRecord, Record, Spending
 from governance.erasure import erasure_misfits
-from governance.errors import BudgetError, CanonicalError, HoldChangedError, LedgerError
+from governance.errors import BudgetError, CanonicalError, HoldChangedError, LedgerError, ProofError
 from governance.holds import hold_misfits
 from governance.legal_holds import legal_hold_misfits
 from governance.merkle import leaf_hash
-from governance.types import Usage
+from governance.shadow import SHADOW, shadow_of
+from governance.types import Mode, Usage
 
 OUTCOME_KINDS = frozenset({EntryKind.DENIED, EntryKind.HELD, EntryKind.RELEASED, EntryKind.FAILED})
 _CLAIM_DOMAIN = b"diffusion-governance/claim/v1"
@@ -145,6 +146,7 @@ def checked_leaf(record: Record) -> bytes:
 
     - an `intent` has `body.items`, the number of images, >= 1; a `released` entry has `body.asset.id` and `.digest`,
       names its intent, and holds its decision and at least one finding;
+    - a `mode` entry names a mode; only an `intent` and a `released` entry have `body.shadow`, in its form;
     - `body.fields` holds exactly the commitments of the record's personal fields;
     - each document has the digest that it claims; a mark leads to the asset of its own `released` entry, whose
       `body.watermark` names it by algorithm, key_id and id;
@@ -184,6 +186,7 @@ def _misfits(record: Record) -> Iterator[str]:
             yield "a released entry needs body.intent and body.decision"
         if not entry.body.get("findings"):
             yield "a released entry needs body.findings"
+    yield from _of_modes(entry)
     if mark is not None and (mark.asset_id, mark.asset_digest) != (asset_id(entry), asset_digest(entry)):
         yield "its watermark leads to another asset"
     if mark_named(entry) != (None if mark is None else (mark.algorithm, mark.key_id, str(mark.mark_id))):
@@ -194,6 +197,18 @@ def _misfits(record: Record) -> Iterator[str]:
     yield from legal_hold_misfits(entry, record.fields, record.legal_hold)
     if record.spending is not None:
         yield from _miscounts(entry, record.spending)
+
+
+def _of_modes(entry: Entry) -> Iterator[str]:
+    if entry.kind is EntryKind.MODE and entry.body.get("mode") not in [mode.value for mode in Mode]:
+        yield "a mode entry needs body.mode, one of those that there are"
+    if SHADOW in entry.body:
+        if entry.kind not in (EntryKind.INTENT, EntryKind.RELEASED):
+            yield "only an intent and a release say what enforcement would have done"
+        try:
+            shadow_of(entry)
+        except ProofError as error:
+            yield str(error)
 
 
 def _miscounts(entry: Entry, spending: Spending) -> Iterator[str]:

@@ -14,6 +14,7 @@ from governance.bodies import ReleasedFile, Subject
 from governance.canonical import Digest, Json, digest
 from governance.entries import MarkRecord, Receipt
 from governance.errors import LedgerError, SigningError, StorageError
+from governance.frames import shown
 from governance.holds import Approved
 from governance.inputs import input_ingredients
 from governance.manifest import ProvenanceStatement, manifest_definition
@@ -21,7 +22,8 @@ from governance.marking import Marked, file_metadata, mark
 from governance.merkle import leaf_hash
 from governance.parts import Parts
 from governance.ports import ManifestState, SignedContent
-from governance.types import Decision, Draft, Finding, InputImage, new_id
+from governance.shadow import Shadow
+from governance.types import Decision, Draft, Finding, InputImage, Mode, new_id
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +32,8 @@ logger = logging.getLogger(__name__)
 class Leaving:
     """A draft that may leave, and all that stands behind it.
 
-    `inputs` are the images that it was made from; `decisions` are in order; `approved` is there where people let it go.
+    `inputs` are the images that it was made from; `decisions` are in order; `approved` is there where people let it go,
+    and `shadow`, what enforcement would have done, in shadow mode.
     """
 
     subject: Subject
@@ -40,6 +43,7 @@ class Leaving:
     decisions: tuple[Decision, ...]
     release: steps.Release
     approved: Approved | None = None
+    shadow: Shadow | None = None
 
 
 def release(parts: Parts, leaving: Leaving, reached: Callable[[str], None]) -> Asset:
@@ -52,8 +56,9 @@ def release(parts: Parts, leaving: Leaving, reached: Callable[[str], None]) -> A
     obligations = leaving.release.obligations
     reached("mark")
     asset_id = new_id()
-    metadata = file_metadata(parts, leaving.release, leaving.draft, asset_id)
-    marked = mark(parts, leaving.draft.pixels, obligations, metadata)
+    mode = Mode.ENFORCE if leaving.shadow is None else Mode.SHADOW
+    metadata = file_metadata(parts, leaving.release, leaving.draft, asset_id, mode)
+    marked = mark(parts, leaving.draft.media, obligations, metadata)
 
     reached("sign")
     signed = sign(
@@ -64,7 +69,16 @@ def release(parts: Parts, leaving: Leaving, reached: Callable[[str], None]) -> A
     file = keep(parts, asset_id, marked, signed, obligations.visible_label)
 
     reached("commit")
-    receipt = commit(parts, leaving.subject, leaving.draft, leaving.findings, leaving.release, file, leaving.approved)
+    receipt = commit(
+        parts,
+        leaving.subject,
+        leaving.draft,
+        leaving.findings,
+        leaving.release,
+        file,
+        leaving.approved,
+        leaving.shadow,
+    )
 
     reached("release")
     return Asset(file.asset_id, signed.content, file.media_type, file.digest, receipt)
@@ -98,6 +112,8 @@ def sign(
         model_digest=draft.model.digest,
         components=draft.model.components,
         disclosed=marked.disclosed,
+        mode=marked.metadata.mode,
+        caveat=marked.metadata.caveat,
         created_at=marked.metadata.created_at,
         model_name=marked.metadata.model_name,
         media_type=marked.media_type,
@@ -128,7 +144,7 @@ def keep(parts: Parts, asset_id: str, marked: Marked, signed: SignedContent, vis
             mark_id=marked.mark_id,
             asset_id=asset_id,
             asset_digest=content_digest,
-            fingerprint=parts.fingerprinter.fingerprint(marked.pixels),
+            fingerprint=parts.fingerprinter.fingerprint(shown(marked.media)),
         )
     parts.vault.put(content_digest, signed.content)  # last: whatever fails before leaves nothing staged
     return ReleasedFile(
@@ -152,6 +168,7 @@ def commit(
     release: steps.Release,
     file: ReleasedFile,
     approved: Approved | None = None,
+    shadow: Shadow | None = None,
 ) -> Receipt:
     """Write the outcome. No receipt, no bytes: what was staged is readable only after this returns.
 
@@ -161,7 +178,7 @@ def commit(
     honoured: dict[str, Json] = {
         name: list(value) if isinstance(value, tuple) else value for name, value in asdict(release.obligations).items()
     }
-    record = subject.released(draft.index, findings, release.judged, file, honoured, approved)
+    record = subject.released(draft, findings, release.judged, file, honoured, approved, shadow)
     try:
         receipt = steps.append(parts, record)
     except BaseException:  # Ctrl-C too: thrown away only if the ledger certainly lacks it; raised again

@@ -13,6 +13,7 @@ from governance.errors import DeniedError, GenerationError, HeldError
 from governance.holds import hold_named
 from governance.parts import Parts
 from governance.records import items_of
+from governance.shadow import shadow_of
 from governance.steps import ALL_ENTRIES, proven
 from governance.types import Decision
 
@@ -103,7 +104,8 @@ def _item(
         decisions = (*decisions, *_decisions(parts, last))
     elif last.kind is EntryKind.RELEASED:
         decisions = (*decisions, *reviews.get(hold_named(last) or "", ()))
-    return GovernedItem(index, _VERDICTS[last.kind], decisions, findings_of(decided), last, _asset(parts, last))
+    asset, shadow = _asset(parts, last), shadow_of(last)
+    return GovernedItem(index, _VERDICTS[last.kind], decisions, findings_of(decided), last, asset, shadow=shadow)
 
 
 def _decisions(parts: Parts, entry: Entry) -> tuple[Decision, ...]:

@@ -8,25 +8,26 @@ asked again.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from governance import steps
 from governance.assets import GovernedItem, Verdict
 from governance.bodies import Subject, decision_of
-from governance.canonical import Digest, digest
+from governance.canonical import Digest, Json, digest
 from governance.entries import Entry, EntryKind, HoldRecord, HoldState, Recorded
 from governance.errors import GovernanceError, LedgerError, ReviewError, StorageError
+from governance.facts import draft_facts
 from governance.held import HeldDraft
-from governance.hold_history import ALL_ENTRIES, HoldHistory
+from governance.hold_history import ALL_ENTRIES, HoldHistory, recorded_model
 from governance.holds import NO_LEASE, Approved, Opening
 from governance.obligations import Obligations
 from governance.parts import Parts
 from governance.recovery import destroy_quietly
 from governance.releasing import Leaving, release
 from governance.results import recorded_result
-from governance.types import Decision, Draft, InputImage, Outcome
+from governance.types import Decision, Draft, InputImage, MediaKind, Outcome
 
 _VERIFY = "Run `governance ledger verify`."
 
@@ -120,8 +121,8 @@ class Resumption:
                 remedy="Restore the quarantine from a backup.",
             )
         packed = HeldDraft.unpack(sealed)
-        pixels = self.parts.encoder.decode(packed.content)
-        draft = Draft(record.item, pixels, history.model(), self._seed(intent, record.item))
+        media = self.parts.codecs.decode(packed.content)
+        draft = Draft(record.item, media, recorded_model(ledger, intent), self._seed(intent, record.item))
         return _Resumed(approved, history, subject, draft, packed.images(self.parts.encoder), admission)
 
     def _judged(self, resumed: _Resumed) -> steps.Release:
@@ -131,9 +132,8 @@ class Resumption:
             ReviewError: it denies them, or wants people to decide on more than they did.
         """
         facts: Any = resumed.history.restored.value
-        height, width, _ = resumed.draft.pixels.shape
-        markable = self.parts.watermarker.fits(height, width)
-        policy_input = {**facts, "time": self._clock(), "draft": {**facts["draft"], "markable": markable}}
+        draft = draft_facts(resumed.draft, markable=steps.markable(self.parts, resumed.draft.media))
+        policy_input = {**_with_media(facts), "time": self._clock(), "draft": draft}
         admitted = Obligations.parse(resumed.admission.obligations)
         before = facts["admission"].get("review") is not None
         judged = steps.decide_release(self.parts, admitted, policy_input, approved=before)
@@ -168,7 +168,7 @@ class Resumption:
         record = resumed.approved.record
         ended = replace(record, state=HoldState.REJECTED, version=record.version + 1, **NO_LEASE)
         findings = resumed.history.findings
-        denied = resumed.subject.withheld(resumed.draft.index, findings, judged.judged, ended=ended)
+        denied = resumed.subject.withheld(resumed.draft, findings, judged.judged, ended=ended)
         steps.append(self.parts, denied)
         destroy_quietly(self.parts.ledger, self.parts.quarantine, record.id)
 
@@ -178,7 +178,7 @@ class Resumption:
         opening = Opening(record.id, self._clock(), judged.obligations, content["digest"])
         findings = resumed.history.findings
         again = resumed.subject.withheld(
-            resumed.draft.index, findings, judged.judged, opening=opening, version=record.version + 1
+            resumed.draft, findings, judged.judged, opening=opening, version=record.version + 1
         )
         steps.append(self.parts, again)
 
@@ -221,7 +221,14 @@ class Resumption:
         content = self.parts.ledger.document(Digest(str(named)))
         if content is None or digest(content) != named:
             raise LedgerError(f"The call document {named} is missing or was altered.", remedy=_VERIFY)
-        return int(json.loads(content)["seeds"][item])
+        seeds = json.loads(content)["seeds"]
+        return int(seeds[item % len(seeds)])
+
+
+def _with_media(facts: Mapping[str, Any]) -> dict[str, Json]:
+    """The facts of a hold, in today's form: those of the time when only pictures were made do not say what was asked for."""
+    request, parameters = {"media": [MediaKind.IMAGE.value], **facts["request"]}, {"frames": 1, **facts["parameters"]}
+    return {**facts, "request": request, "parameters": parameters}
 
 
 def _repeats(history: HoldHistory, step: str, error: BaseException) -> bool:

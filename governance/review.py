@@ -112,7 +112,7 @@ class ReviewDesk:
         )
 
     def view(self, reviewer: Principal, hold_id: str) -> bytes:
-        """The held draft as a PNG file, after the entry `viewed` is durable.
+        """The held draft, after the entry `viewed` is durable: a picture as PNG, a clip as animated PNG, a sound as WAV.
 
         Raises:
             ReviewError: the request was held at admission: there is no draft.

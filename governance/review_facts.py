@@ -87,7 +87,7 @@ def review_input(
         "to": to,
         "approvals": list(approvals),
         "inputs": list(inputs),
-        "model": model.as_json(),
+        "model": model.as_facts(),
     }
 
 

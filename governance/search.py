@@ -24,6 +24,9 @@ MAX_TEXT: Final = 512
 MAX_WORDS: Final = 32
 MAX_RANGES: Final = 8
 MAX_MARK_ID: Final = 2**62 - 1
+ANY: Final = "any"
+SHADOWED: Final = (ANY, "released", "denied", "held", "failed")
+"""What entries of shadow mode are asked for by: what enforcement would have made of them, or whatever that is."""
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z", re.ASCII)
 _RANGE = re.compile(r"([^/]+)/(.+):([0-9.]*)\.\.([0-9.]*)")
@@ -89,6 +92,8 @@ class Query:
     - `scores`: for each range a finding within it; `work`: the protected work that a finding is about;
     - `asset`: digest or id of a released file; `watermark`: the mark's id, of `algorithm` if that is given;
     - `subject`: the generation, or whatever else the entry is about;
+    - `shadow`: made in shadow mode, and enforcement would have come to this verdict (`released`, `denied`, `held`,
+      `failed`), or to `any`;
     - `words`: each occurs in a prompt, negative ones included, by the normaliser that policy looks terms up with.
     """
 
@@ -111,6 +116,7 @@ class Query:
     subject: str | None = None
     work: str | None = None
     words: str | None = None
+    shadow: str | None = None
 
     def __post_init__(self) -> None:
         """Check.
@@ -121,7 +127,7 @@ class Query:
         for name in _TEXTS:
             if (text := getattr(self, name)) is not None:
                 _check_text(f"The filter {name}", text)
-        for name, kind in (("stage", Stage), ("outcome", Outcome), ("kind", EntryKind)):
+        for name, kind in (("stage", Stage), ("outcome", Outcome), ("kind", EntryKind), ("shadow", SHADOWED)):
             if getattr(self, name) not in (None, *kind):
                 raise QueryError(
                     f"There is no {name} {str(getattr(self, name))[:MAX_TEXT]!r}.", remedy=f"Use {', '.join(kind)}."

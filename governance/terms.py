@@ -31,7 +31,7 @@ _DOMAIN: Final = b"diffusion-governance/term/v1\0"
 _BAND_BYTES: Final = 2
 _PLAIN: Final = (
     "kind", "subject", "stage", "outcome", "principal", "reviewer", "purpose", "model", "adapter", "bundle", "reason",
-    "asset", "watermark", "work",
+    "asset", "watermark", "work", "shadow",
 )  # fmt: skip
 """The filters of a query that one term answers."""
 
@@ -108,6 +108,7 @@ def _named(traits: Traits) -> Iterator[tuple[str, str]]:
         ("asset", traits.assets),
         ("watermark", () if traits.mark is None else (traits.mark[1],)),
         ("work", traits.works),
+        ("shadow", traits.shadows),
         ("word", (part for word in traits.words for part in _parts(word))),
         ("time", () if traits.moment is None else (traits.moment[0][:place] for place in TIME_PLACES)),
     ):

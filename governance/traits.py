@@ -16,7 +16,8 @@ from governance.entries import Entry, EntryKind, PersonalField
 from governance.errors import CanonicalError, QueryError
 from governance.normalise import BREAK, normalise
 from governance.records import asset_digest, asset_id, mark_named
-from governance.search import TOP, Query, instant
+from governance.search import ANY, TOP, Query, instant
+from governance.shadow import SHADOW
 from governance.words import unspaced
 
 Score = tuple[str, str, int]
@@ -53,6 +54,8 @@ class Traits:
     """Algorithm and id (decimal) of the watermark that a release names."""
     words: frozenset[str]
     """The words of its prompts, normalised, in every reading."""
+    shadows: frozenset[str]
+    """Of what was made in shadow mode `any`, and what enforcement would have made of it."""
 
     @property
     def day(self) -> str | None:
@@ -81,7 +84,7 @@ def traits_of(entry: Entry, fields: Iterable[PersonalField], documents: Mapping[
         purposes=_texts(
             [body.get("purpose"), *(_mapping(policy_input.get(part)).get("purpose") for part in ("request", "hold"))]
         ),
-        models=_texts([digest, model.get("pipeline"), *_mapping(model.get("components")).values()]),
+        models=_texts([digest, body.get("model"), model.get("pipeline"), *_mapping(model.get("components")).values()]),
         model_digest=digest,
         adapters=_texts(
             value
@@ -106,6 +109,7 @@ def traits_of(entry: Entry, fields: Iterable[PersonalField], documents: Mapping[
         words=frozenset(
             word for name, value in personal.items() if name.startswith(PROMPT_FIELDS) for word in _prompt_words(value)
         ),
+        shadows=_texts([ANY, _mapping(body[SHADOW]).get("verdict")] if SHADOW in body else ()),
     )
 
 
@@ -181,6 +185,7 @@ def _holds(query: Query, traits: Traits) -> Iterator[bool]:
         (query.asset, traits.assets),
         (query.subject, (traits.subject,)),
         (query.work, traits.works),
+        (query.shadow, traits.shadows),
     ):
         yield wanted is None or wanted in values
     for scores in query.scores:
@@ -202,11 +207,12 @@ def _prompt_words(value: Json) -> Iterator[str]:
 
 
 def _model_digest(body: Mapping[str, Any], model: Mapping[str, Any]) -> str:
-    """The digest that the entry names, or else that of the model its decision was about; empty without either."""
-    if isinstance(body.get("model"), str):
-        return str(body["model"])
+    """The digest of the model as policy saw it, which all entries of a generation share, or else the one that the entry
+    names; empty without either.
+    """
+    named = body.get("model")
     try:
-        return parsed_digest(model) if model else ""
+        return parsed_digest(model) if model else named if isinstance(named, str) else ""
     except CanonicalError:
         return ""
 

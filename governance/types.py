@@ -14,11 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from governance.canonical import MAX_SAFE_INTEGER, Digest, Json, canonical_digest
+from governance.errors import MarkError
+from governance.media import Clip, Media, Sound
 
 Pixels: TypeAlias = NDArray[np.uint8]
 """One image: shape (H, W, 3), dtype uint8, RGB, sRGB values 0..255."""
 
 Scalar: TypeAlias = bool | int | float | str | None
+
+Parameter: TypeAlias = Scalar | tuple[bool | int | float | str, ...]
+"""One argument, or several in their order: a schedule, a guidance scale for each control, the corners of a crop."""
+
+MODEL_VERSION = 2
+"""Of the model's document: 1 had neither the environment nor the scales of single modules."""
 
 
 def new_id() -> str:
@@ -53,6 +61,13 @@ class Outcome(StrEnum):
     ALLOW = "allow"
     REVIEW = "review"
     DENY = "deny"
+
+
+class Mode(StrEnum):
+    """Whether policy is obeyed: `enforce`, or `shadow`, which records each decision and withholds nothing by it."""
+
+    ENFORCE = "enforce"
+    SHADOW = "shadow"
 
 
 class Assurance(StrEnum):
@@ -117,6 +132,7 @@ class OpaqueKind(StrEnum):
     EMBEDDING = "embedding"
     LATENTS = "latents"
     CALLBACK = "callback"
+    AUDIO = "audio"
     OTHER = "other"
 
 
@@ -136,12 +152,13 @@ class OpaqueArgument:
 class GenerationRequest:
     """One call of a pipeline, in terms that policy can see.
 
-    `steps`, `width`, `height` (pixels) and `images` are at least 1. `parameters` are the remaining scalar arguments by
-    the pipeline's own names, floats included; they are not personal. `seeds` is empty (the line draws one per image) or
+    `steps`, `width`, `height` (pixels) and `images` are at least 1. `parameters` are the remaining arguments that
+    are numbers or options, by the pipeline's own names, with a dot before each key of a mapping; they are not personal. `seeds` is empty (the line draws one per image) or
     has one seed per image, each 0 <= seed < 2^64. `generators` are the states of the random generators that the caller
     gave, if any: one for all images, or one per image. `model` is a name for people; policy knows models by digests.
     `markets` are where the images will be used, by the policy's own names; none named means everywhere. `opaque` are the
-    arguments whose content policy cannot read. `media` is what is made, `frames` how many pictures each video has. `arguments`
+    arguments whose content policy cannot read. `media` are what is made: with video and audio, each of the `images` is a clip
+    and a sound of its own, two items, first all clips and then all sounds. `frames` is how many pictures each clip has. `arguments`
     are the pipeline's own parameters as they were filled, in the form that `governance replay` reads; no text that a person
     wrote stands in them, only its place among `prompts`.
     """
@@ -156,28 +173,55 @@ class GenerationRequest:
     images: int = 1
     model: str = ""
     inputs: tuple[InputImage, ...] = ()
-    parameters: Mapping[str, Scalar] = field(default_factory=dict)
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
     seeds: tuple[int, ...] = ()
     generators: tuple[bytes, ...] = ()
     markets: tuple[str, ...] = ()
     opaque: tuple[OpaqueArgument, ...] = ()
-    media: MediaKind = MediaKind.IMAGE
+    media: tuple[MediaKind, ...] = (MediaKind.IMAGE,)
     frames: int = 1
     arguments: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def items(self) -> int:
+        """How many drafts it makes: `images` of each kind of media."""
+        return self.images * len(self.media)
+
+    def seed_of(self, item: int) -> int:
+        """The seed of one item; a clip and the sound that was made with it have the same.
+
+        Raises:
+            IndexError: there are no seeds yet, or no such item.
+        """
+        return self.seeds[item % self.images]
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterFacts:
-    """A LoRA or other adapter in force: its name, the SHA-256 of its weights, its scale in thousandths."""
+    """A LoRA or other adapter in force: its name, the SHA-256 of its weights, its scale in thousandths.
+
+    `scales` are the exact scales of the modules that it sits in, each as the shortest decimal text that reads back as the
+    same float64: `{"down_blocks.0.attn.to_q": "0.5"}`. `scale_thousandths` is the one of the largest magnitude among
+    them, its sign kept, and all that policy sees of them.
+    """
 
     name: str
     digest: Digest
     scale_thousandths: int
+    scales: Mapping[str, str] = field(default_factory=dict)
+
+    def as_facts(self) -> dict[str, Json]:
+        """What policy sees."""
+        return {"name": self.name, "digest": self.digest, "scale_thousandths": self.scale_thousandths}
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What would generate, or did: exact enough that two equal ModelFacts are the same model in the same place."""
+    """What would generate, or did: exact enough that two equal ModelFacts are the same model in the same place.
+
+    `environment` is what else the numbers depend on: threads, the processor's instructions, attention processors, memory
+    formats, switches of the libraries, more versions. It is recorded and compared; policy does not see it.
+    """
 
     pipeline: str
     components: Mapping[str, Digest]
@@ -187,31 +231,47 @@ class ModelFacts:
     dtype: str
     adapters: tuple[AdapterFacts, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, Json] = field(default_factory=dict)
 
-    def as_json(self) -> dict[str, Json]:
-        """The facts as canonical JSON; holds nothing personal."""
+    def as_facts(self) -> dict[str, Json]:
+        """What policy sees of the model; holds nothing personal."""
         return {
             "version": 1,
             "pipeline": self.pipeline,
             "components": dict(self.components),
             "scheduler": {"class": self.scheduler, "config": dict(self.scheduler_config)},
-            "adapters": [
-                {"name": a.name, "digest": a.digest, "scale_thousandths": a.scale_thousandths} for a in self.adapters
-            ],
+            "adapters": [adapter.as_facts() for adapter in self.adapters],
             "device": self.device,
             "dtype": self.dtype,
             "versions": dict(self.versions),
         }
 
+    def as_json(self) -> dict[str, Json]:
+        """The whole as canonical JSON: with the environment, and the scale of each module of each adapter.
+
+        Without an environment it is what policy sees, as every record of version 1 is.
+        """
+        if not self.environment:
+            return self.as_facts()
+        adapters: list[Json] = [{**adapter.as_facts(), "scales": dict(adapter.scales)} for adapter in self.adapters]
+        return {
+            **self.as_facts(),
+            "version": MODEL_VERSION,
+            "adapters": adapters,
+            "environment": dict(self.environment),
+        }
+
     @property
     def digest(self) -> Digest:
-        """SHA-256 of the canonical form."""
+        """SHA-256 of the canonical form of the whole."""
         return canonical_digest(self.as_json())
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Compute that was admitted, summed: images; steps of all images; their pixels; steps x pixels of each image.
+
+    A clip counts as one image and a sound as one; pixels are those of all frames.
 
     Sums stop at 2^53-1, which then means "that much or more".
     """
@@ -224,8 +284,8 @@ class Usage:
     @classmethod
     def of(cls, request: GenerationRequest) -> Usage:
         """What running `request` spends."""
-        steps, pixels = request.images * request.steps, request.images * request.width * request.height
-        amounts = request.images, steps, pixels, steps * request.width * request.height
+        steps, pixels = request.images * request.steps, request.width * request.height * request.frames
+        amounts = request.items, steps, request.images * pixels, steps * pixels
         return cls(*(min(amount, MAX_SAFE_INTEGER) for amount in amounts))
 
     def __add__(self, other: Usage) -> Usage:
@@ -242,12 +302,30 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One generated image that nobody has decided on yet, with the seed and the model that made it."""
+    """One generated picture, clip or sound that nobody has decided on yet, with the seed and the model that made it."""
 
     index: int
-    pixels: Pixels
+    media: Media
     model: ModelFacts
     seed: int
+
+    @property
+    def kind(self) -> MediaKind:
+        """What it is."""
+        if isinstance(self.media, Clip):
+            return MediaKind.VIDEO
+        return MediaKind.AUDIO if isinstance(self.media, Sound) else MediaKind.IMAGE
+
+    @property
+    def pixels(self) -> Pixels:
+        """The picture.
+
+        Raises:
+            MarkError: it is a clip or a sound.
+        """
+        if isinstance(self.media, Clip | Sound):
+            raise MarkError(f"A draft of {self.kind.value} is no picture.", remedy="Read what it holds from `media`.")
+        return self.media
 
 
 @dataclass(frozen=True, slots=True)

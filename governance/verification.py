@@ -2,7 +2,7 @@
 
     manifest          does the C2PA manifest hold, and who signed it
     metadata          does what the file says of itself agree with its record, or else with its manifest
-    watermark         is one of our marks in the pixels
+    watermark         is one of our marks in the pixels; in frames of a clip; a sound has none
     attribution       does the mark's record look like this picture
     entry             are these exact bytes recorded as released
     inclusion proof   is that entry in the signed log
@@ -12,33 +12,34 @@ Absence proves nothing: a file without manifest and mark is a file of which we k
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from governance.agreement import disagreement, is_marked, metadata_disagreement
-from governance.attribution import Grade, attribute
+from governance.agreement import disagreement, is_marked, is_sound, metadata_disagreement
+from governance.attribution import Grade
 from governance.bodies import decision_of
 from governance.canonical import Digest, Json, digest
 from governance.checkpoint import LogKey, verify_receipt
 from governance.entries import Entry, EntryKind, Receipt
 from governance.erasure import WATERMARK
 from governance.errors import GovernanceError, ProofError
+from governance.marks import FoundMark, MarkReader, found_marks, nearest
+from governance.media import Media, Sound, frames_of
 from governance.ports import (
-    Encoder,
-    Fingerprinter,
     IngredientReport,
     Ledger,
     ManifestReader,
     ManifestReport,
     ManifestState,
     MetadataWriter,
-    Watermarker,
 )
 from governance.records import asset_digest, mark_named
 from governance.search import Query
-from governance.types import Pixels
-from governance.watermark import MarkKey
+from governance.shadow import SHADOW, Shadow, shadow_of
+from governance.types import Mode
+
+_SILENT = "a sound carries no watermark, and nobody checked what is heard"
 
 
 class Status(StrEnum):
@@ -84,12 +85,30 @@ class Verification:
         return {
             "exit_code": self.exit_code,
             "entry": self.entry.id if self.entry else None,
+            "mode": self.mode.value,
+            "shadow": None if self.shadow is None else self.shadow.as_json(),
             "checks": [{"name": c.name, "status": c.status.value, "detail": c.detail} for c in self.checks],
             "made_from": [
                 {"title": i.title, "relationship": i.relationship, "manifest": i.state.value, "label": i.label}
                 for i in self.made_from
             ],
         }
+
+    @property
+    def mode(self) -> Mode:
+        """`shadow` where its entry, or a manifest that is trusted, says that policy was not obeyed when it was made."""
+        trusted = self.report is not None and self.report.state is ManifestState.TRUSTED
+        said = (self.report.provenance or {}).get("mode") if self.report is not None and trusted else None
+        recorded = self.entry is not None and self.entry.body.get(SHADOW) is not None
+        return Mode.SHADOW if recorded or said == Mode.SHADOW else Mode.ENFORCE
+
+    @property
+    def shadow(self) -> Shadow | None:
+        """What enforcement would have done with it; None while enforcing, and where no record says it."""
+        try:
+            return None if self.entry is None else shadow_of(self.entry)
+        except ProofError:
+            return None  # that the entry cannot be read, its own check says
 
     @property
     def made_from(self) -> tuple[IngredientReport, ...]:
@@ -99,20 +118,11 @@ class Verification:
 
 
 @dataclass(frozen=True, slots=True)
-class MarkReader:
-    """What reading marks needs: keys of ours. An outsider has none, and marks then read `not checked`."""
-
-    watermarkers: tuple[Watermarker, ...]
-    key: MarkKey
-    encoder: Encoder
-    fingerprinter: Fingerprinter
-
-
-@dataclass(frozen=True, slots=True)
 class _Mark:
-    watermarker: Watermarker
-    mark_id: int
-    pixels: Pixels
+    """A mark, and the picture or the clip that it was found in."""
+
+    found: FoundMark
+    media: Media
 
 
 class Verifier:
@@ -140,7 +150,9 @@ class Verifier:
         proof = self._proof(entry_check, entry, receipt)
         if entry_check.status is Status.HOLDS and entry is not None:
             if not is_marked(entry):
-                unmarked = "policy dropped the watermark for this file; its record says so"
+                unmarked = (
+                    _SILENT if is_sound(entry) else "policy dropped the watermark for this file; its record says so"
+                )
                 watermark = Check(watermark.name, Status.NOT_CHECKED, unmarked)
                 attribution = Check(attribution.name, Status.NOT_CHECKED, unmarked)
             elif attributed is not None and attributed.id != entry.id:
@@ -188,31 +200,25 @@ class Verifier:
         if self._marks is None:
             return Check("watermark", Status.NOT_CHECKED, "reading marks needs the watermark key"), None
         try:
-            found = list(self._found_marks(self._marks, self._marks.encoder.decode(content)))
+            media = self._marks.codecs.decode(content)
+            if isinstance(media, Sound):
+                return Check("watermark", Status.NOT_CHECKED, _SILENT), None
+            found = [_Mark(each, media) for each in found_marks(self._marks, media)]
             known = [mark for mark in found if self._recorded(self._marks, mark)]
         except GovernanceError as error:
             return Check("watermark", Status.UNCHECKED, str(error)), None
         if not found:
             return Check("watermark", Status.FAILS, "none of ours was found. That alone proves nothing"), None
         mark = (known or found)[0]
-        detail = f"one of ours is present: {mark.watermarker.algorithm}, id {mark.mark_id}"
+        detail = f"one of ours is present: {mark.found.watermarker.algorithm}, id {mark.found.mark_id}"
         return Check("watermark", Status.HOLDS, detail), mark
-
-    def _found_marks(self, marks: MarkReader, pixels: Pixels) -> Iterator[_Mark]:
-        for watermarker in marks.watermarkers:
-            if not watermarker.fits(*pixels.shape[:2]):
-                continue
-            for payload in watermarker.extract(pixels):
-                mark_id = marks.key.id_of(payload, watermarker.payload_bits, watermarker.algorithm)
-                if mark_id is not None:
-                    yield _Mark(watermarker, mark_id, pixels)
 
     def _recorded(self, marks: MarkReader, mark: _Mark) -> bool:
         """Whether a mark leads to a record: a short check passes by chance now and then, and then leads nowhere."""
-        algorithm = mark.watermarker.algorithm
+        algorithm = mark.found.watermarker.algorithm
         try:
             return self._ledger is not None and (
-                self._ledger.find_mark(algorithm, marks.key.key_id, mark.mark_id) is not None
+                self._ledger.find_mark(algorithm, marks.key.key_id, mark.found.mark_id) is not None
                 or self._erasing(self._ledger, marks, mark) is not None
             )
         except GovernanceError:
@@ -220,8 +226,8 @@ class Verifier:
 
     def _erasing(self, ledger: Ledger, marks: MarkReader, mark: _Mark) -> str | None:
         """The entry that erased where a mark leads, if it was erased."""
-        named = mark.watermarker.algorithm, marks.key.key_id, str(mark.mark_id)
-        page = ledger.search(Query(watermark=mark.mark_id, algorithm=named[0], kind=EntryKind.RELEASED))
+        named = mark.found.watermarker.algorithm, marks.key.key_id, str(mark.found.mark_id)
+        page = ledger.search(Query(watermark=mark.found.mark_id, algorithm=named[0], kind=EntryKind.RELEASED))
         gone = (ledger.erasures(entry.id).get(WATERMARK) for _, entry in page.items if mark_named(entry) == named)
         return next(filter(None, gone), None)
 
@@ -238,10 +244,13 @@ class Verifier:
         if mark is None:
             return Check(name, watermark.status, "without a mark there is nothing to attribute by"), None
         try:
-            record = self._ledger.find_mark(mark.watermarker.algorithm, self._marks.key.key_id, mark.mark_id)
+            record = self._ledger.find_mark(
+                mark.found.watermarker.algorithm, self._marks.key.key_id, mark.found.mark_id
+            )
             if record is None:
                 return self._unrecorded(name, self._erasing(self._ledger, self._marks, mark)), None
-            graded = attribute(record.fingerprint, self._marks.fingerprinter.fingerprint(mark.pixels))
+            seen_in = [self._marks.fingerprinter.fingerprint(frame) for frame in frames_of(mark.media)]
+            graded = nearest(record.fingerprint, seen_in)
             seen = f"PDQ distance {graded.pdq_distance}, colour grid apart {graded.grid_mean:.1f} on average"
             if graded.grade is not Grade.ATTRIBUTED:
                 return Check(name, Status.FAILS, f"{graded.grade.value} ({seen})"), None

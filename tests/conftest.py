@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections import Counter
 
 os.environ.update(
     ENCYPHER_C2PA_TELEMETRY="off",
@@ -17,7 +18,7 @@ from governance_adapters.marking.authority import InsecureKeyWarning
 from governance_adapters.settings import Settings
 from governance_adapters.wiring import open_governor
 from support import postgres
-from support.real import require
+from support.real import NOT_TESTED, require
 
 postgres.set_aside()
 FIGURE = "figure"
@@ -36,6 +37,11 @@ def pytest_terminal_summary(terminalreporter):
     if said:
         terminalreporter.section("figures")
         terminalreporter.write_line("\n".join(said))
+    skipped = [each.longrepr for each in terminalreporter.stats.get("skipped", ()) if isinstance(each.longrepr, tuple)]
+    missing = Counter(reason.removeprefix("Skipped: ") for _, _, reason in skipped if NOT_TESTED in reason)
+    if missing:
+        terminalreporter.section("not tested")
+        terminalreporter.write_line("\n".join(f"{reason} ({count} tests)" for reason, count in sorted(missing.items())))
 
 
 @pytest.fixture(scope="session")

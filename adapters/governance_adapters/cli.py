@@ -26,9 +26,12 @@ from governance_adapters.commands import (
     evidence,
     generate,
     ledger,
+    pipelines,
     policy,
+    regeneration,
     serve,
     setup,
+    shadow,
     verify,
     witness,
     works,
@@ -47,12 +50,15 @@ app.command()(demo.demo)
 app.command()(generate.generate)
 app.command()(verify.verify)
 app.command()(evidence.evidence)
+app.command()(regeneration.replay)
+app.command()(pipelines.pipelines)
 app.command()(doctor.doctor)
 app.command()(serve.serve)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(policy.app, name="policy")
 app.add_typer(detectors.app, name="detectors")
 app.add_typer(works.app, name="works")
+app.add_typer(shadow.app, name="shadow")
 setup.keys_app.command("witness")(witness.keys_witness)
 app.add_typer(setup.keys_app, name="keys")
 app.add_typer(api_keys.app, name="api-keys")
@@ -62,6 +68,8 @@ EXIT_ERROR = 1
 EXIT_DENIED = 3
 EXIT_HELD = 4
 EXIT_CONTRADICTED = 5
+EXIT_MISMATCH = regeneration.EXIT_MISMATCH
+EXIT_NOT_REPLAYABLE = regeneration.EXIT_NOT_REPLAYABLE
 EXIT_INTERRUPTED = 130
 
 

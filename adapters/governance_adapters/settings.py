@@ -21,6 +21,7 @@ from pydantic_settings import (
 )
 
 from governance.errors import ConfigurationError
+from governance.types import Mode
 
 TOML_FILE: Final = "governance.toml"
 PREFIX: Final = "GOVERNANCE_"
@@ -137,6 +138,10 @@ class Settings(BaseSettings):
         ge=0,
         le=86_400,
         description="Look for a new bundle at most every so many seconds; 0: at the next start only.",
+    )
+    mode: Mode = Field(
+        Mode.ENFORCE,
+        description="`enforce`, or `shadow`: every decision of policy is recorded and none is obeyed. Failures still release nothing.",
     )
     candidate: Path | None = Field(
         None, description="Folder of a bundle on trial: evaluated beside the one in force, recorded, never obeyed."

@@ -10,29 +10,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governance.checkpoint import LogKey
+from governance.codecs import Codecs
 from governance.errors import ConfigurationError, GovernanceError
 from governance.forgetting import Eraser
 from governance.governor import Governor, refuse_to_open
 from governance.in_force import RecordedPolicy
 from governance.made import PictureFinder
+from governance.marks import MarkReader
 from governance.parts import Parts
 from governance.ports import Detector, Ledger, PolicyEngine, Watermarker
 from governance.recovery import recover
+from governance.regeneration import Replayer
+from governance.remarking import Remarker
 from governance.review import ReviewDesk
-from governance.types import Principal
-from governance.verification import MarkReader, Verifier
+from governance.types import Mode, Principal
+from governance.verification import Verifier
 from governance.watermark import MarkKey
 from governance.work_making import WorkMaker
 from governance_adapters.detection import open_detectors
 from governance_adapters.engines import open_policy
 from governance_adapters.installation import existing_keys, ledger_for_appending, ledger_for_reading
 from governance_adapters.marking.c2pa import C2paReader, C2paSigner
+from governance_adapters.marking.clips import VideoEncoder
 from governance_adapters.marking.credentials import Credentials, PemCredentials, TrustRoots
 from governance_adapters.marking.encoding import ImageEncoder
 from governance_adapters.marking.fingerprint import PdqFingerprinter
 from governance_adapters.marking.fonts import Fonts
 from governance_adapters.marking.keys import ROOTS, KeyFolder
 from governance_adapters.marking.label import TextLabeller
+from governance_adapters.marking.sounds import WaveEncoder
 from governance_adapters.marking.tiled import TiledWatermarker
 from governance_adapters.marking.xmp import XmpWriter
 from governance_adapters.settings import Settings, WatermarkBackend
@@ -130,6 +136,8 @@ def _parts(
         mark_key=mark_key,
         labeller=TextLabeller(Fonts(settings.label_font)),
         encoder=ImageEncoder(),
+        clips=VideoEncoder(),
+        sounds=WaveEncoder(),
         fingerprinter=PdqFingerprinter(),
         signer=open_signer(settings, credentials),
         vault=FsspecVault(settings.vault_url),
@@ -141,6 +149,7 @@ def _parts(
         detector_seconds=settings.detector_seconds,
         metadata=XmpWriter(),
         provider=settings.provider,
+        mode=settings.mode,
     )
 
 
@@ -227,6 +236,24 @@ def open_finder(settings: Settings, ledger: Ledger | None = None) -> PictureFind
     return PictureFinder(ledger or open_ledger(settings), _mark_reader(settings))
 
 
+def open_replayer(settings: Settings, ledger: Ledger) -> Replayer:
+    """What makes the calls of `ledger` again and compares. It writes only where `ledger` was opened for appending.
+
+    Raises:
+        ConfigurationError: the keys are missing.
+        StorageError: the vault cannot be opened.
+    """
+    keys = existing_keys(settings)
+    mark_key = keys.mark()
+    marks, labeller = _readable_marks(settings, mark_key), TextLabeller(Fonts(settings.label_font))
+    remarker = Remarker(marks, mark_key, labeller, _codecs())
+    return Replayer(ledger, keys.log_public(), FsspecVault(settings.vault_url), remarker)
+
+
+def _codecs() -> Codecs:
+    return Codecs(ImageEncoder(), VideoEncoder(), WaveEncoder())
+
+
 def reindex_ledger(settings: Settings) -> int:
     """Make the index of the ledger anew; returns from how many entries.
 
@@ -240,7 +267,7 @@ def reindex_ledger(settings: Settings) -> int:
 
 def _mark_reader(settings: Settings) -> MarkReader:
     mark_key = existing_keys(settings).mark()
-    return MarkReader(_readable_marks(settings, mark_key), mark_key, ImageEncoder(), PdqFingerprinter())
+    return MarkReader(_readable_marks(settings, mark_key), mark_key, _codecs(), PdqFingerprinter())
 
 
 def outside_verifier(trust_root: Path, log_key: LogKey) -> Verifier:
@@ -263,7 +290,7 @@ def govern(
     `principal`, `roles`, `purpose` and `markets` (where the images will be used; none named is everywhere) are the
     defaults of each call. What is not given comes from the settings, but the roles that stand there are those of the
     principal that stands there, and nobody else's. Returned outputs have `items` (verdict, decisions, findings, entry,
-    asset per image) beside what they had before.
+    asset per image) beside what they had before. In shadow mode (the setting `mode`) this logs a warning.
 
     Raises:
         ConfigurationError: there is no installation yet, nobody asks, or `pipe` cannot be governed.
@@ -276,7 +303,13 @@ def govern(
     who = as_principal(principal, roles, settings)
     what_for = settings.purpose if purpose is None else purpose
     where = settings.markets if markets is None else market_names(markets)
-    return wrap(pipe, governor or open_governor(settings), who, what_for, where)
+    governor = governor or open_governor(settings)
+    if governor.parts.mode is Mode.SHADOW:
+        logger.warning(
+            "shadow mode: what policy denies, holds or limits is recorded, marked, signed and RELEASED all the same; "
+            "`governance shadow report` says what enforcement would have done"
+        )
+    return wrap(pipe, governor, who, what_for, where)
 
 
 def as_principal(principal: str | Principal | None, roles: Sequence[str] | None, settings: Settings) -> Principal:

@@ -17,8 +17,11 @@ from governance.errors import ProofError
 from governance.evidence.disclosing import Disclosure, FieldState, states
 from governance.evidence.verify import committed_documents
 from governance.merkle import Tree, leaf_hash, verify_consistency, verify_inclusion
+from governance.mode_record import mode_of
 from governance.ports import Ledger
 from governance.records import field_commitments
+from governance.shadow import SHADOW
+from governance.types import Mode
 
 _PAGE: Final = 1000
 
@@ -155,8 +158,19 @@ def _said_elsewhere(
         revision = str(entry.body.get("revision"))
         if index < first.get(revision, -1):
             in_force[revision] = index, entry  # the newest before the first decision is the one that it stood on
-    said = [*in_force.values(), *_legal_holds(ledger, subjects)]
+    said = [*in_force.values(), *_mode(ledger, found), *_legal_holds(ledger, subjects)]
     return [*said, *_erasures(ledger, [*found, *(entry.id for _, entry in said)])]
+
+
+def _mode(ledger: Ledger, found: Mapping[str, tuple[int, Entry]]) -> Iterator[tuple[int, Entry]]:
+    """The newest entry that turned shadow mode on before the first of these that was made in it."""
+    first = min((index for index, entry in found.values() if SHADOW in entry.body), default=-1)
+    turned_on = [
+        (index, entry)
+        for index, entry in _pages(ledger, kind=EntryKind.MODE)
+        if index < first and mode_of(entry) is Mode.SHADOW
+    ]
+    yield from turned_on[-1:]
 
 
 def _erasures(ledger: Ledger, found: Iterable[str]) -> Iterator[tuple[int, Entry]]:

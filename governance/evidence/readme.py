@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from governance.evidence.asked import How
 from governance.evidence.dossier import Dossier
+from governance.shadow import shadow_of
 
 _WIDTH = 96
 
@@ -29,6 +30,12 @@ def _lines(dossier: Dossier) -> Iterator[str]:
             "It was asked for with a picture that is not the released file: other bytes, in which the watermark was found "
             f"that leads to this record, and which look like it (SHA-256 {dossier.asked.digest}). This pack proves "
             "nothing about those bytes."
+        )
+    shadow = shadow_of(dossier.released)
+    if shadow is not None:
+        yield from _paragraph(
+            "It was made in SHADOW MODE: the rules were asked and every decision was recorded, but none was obeyed. As its "
+            f"record says: {shadow.in_words()}."
         )
     yield from _paragraph(
         "evidence.pdf says what is recorded, for people. What can be checked lies in the other files. To check them, "

@@ -22,6 +22,7 @@ _HAPPENED: Final = {
     EntryKind.FAILED: "A step failed; nothing left",
     EntryKind.ABANDONED: "Closed without an outcome: its process had ended",
     EntryKind.POLICY: "A policy bundle came into force",
+    EntryKind.MODE: "Shadow mode was turned on or off",
     EntryKind.VIEWED: "A reviewer looked at what was held",
     EntryKind.COMMENTED: "A reviewer wrote a comment",
     EntryKind.ESCALATED: "A reviewer passed it on to another queue",
@@ -31,6 +32,7 @@ _HAPPENED: Final = {
     EntryKind.ERASED: "Something recorded was erased",
     EntryKind.LEGAL_HOLD: "A legal hold was placed",
     EntryKind.LEGAL_HOLD_LIFTED: "A legal hold was lifted",
+    EntryKind.REPLAYED: "The recorded call was made again and compared",
 }
 _PEOPLE: Final = (REVIEWER_FIELD, "/by/id", "/principal/id")
 _ACTS: Final = frozenset(
@@ -154,6 +156,8 @@ def _happened(each: Proven) -> str:
     if entry.kind is EntryKind.ERASED:
         names = ", ".join(sorted({part.name for part in erased_parts(entry)}))
         return f"{said} ({entry.body['basis']}): {names}"
+    if entry.kind is EntryKind.REPLAYED:
+        said = f"{said}: {str(entry.body['verdict']).replace('_', ' ')}"
     item = entry.body.get("item")
     return said if item is None else f"{said} (image {item})"
 

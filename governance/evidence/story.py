@@ -14,6 +14,7 @@ from governance.evidence.dossier import Dossier
 from governance.evidence.gathering import Proven
 from governance.evidence.record_story import decisions, findings, personal, reviewers, timeline
 from governance.merkle import leaf_hash
+from governance.shadow import shadow_of
 
 _CHECKED_NOT: Final = (
     "that what the operator recorded is true: the record proves that it was recorded then, and was not changed since",
@@ -58,8 +59,10 @@ def _blocks(dossier: Dossier) -> Iterator[Block]:
 def _about(dossier: Dossier) -> Iterator[Block]:
     evidence, entry = dossier.evidence, dossier.released
     asset: Any = entry.body["asset"]
-    if dossier.asset is not None:
+    if dossier.asset is not None and str(asset["media_type"]).startswith("image/"):
         yield Picture(dossier.asset, "The released picture, scaled for this page. The file itself is in the pack.")
+    elif dossier.asset is not None:
+        yield Paragraph(f"The released file ({asset['media_type']}) is in the pack; this page cannot show or play it.")
     yield Facts(
         (
             ("Asset", asset["id"]),
@@ -70,6 +73,13 @@ def _about(dossier: Dossier) -> Iterator[Block]:
             ("Pack made", f"{dossier.made} with {dossier.maker}"),
         )
     )
+    shadow = shadow_of(entry)
+    if shadow is not None:
+        yield Paragraph(
+            "Made in shadow mode: the rules were asked and every decision was recorded, but none was obeyed. What "
+            f"enforcement would have done with this file, as its record says: {shadow.in_words()}.",
+            strong=True,
+        )
     if dossier.asked.how is How.PICTURE:
         yield Paragraph(
             "This pack was asked for with another file: a picture in other bytes (SHA-256 "

@@ -460,15 +460,23 @@ def _read_folder(folder: Path) -> dict[str, bytes]:
     return files
 
 
+_C2PA_BOX: Final = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
+"""The identifier of C2PA's own box in an MP4 file."""
+
+
 def embedded_manifest(content: bytes) -> bytes | None:
-    """The C2PA manifest store (JUMBF) inside a PNG, JPEG or WebP file, or None: C2PA 2.x, "Embedding manifests".
+    """The C2PA manifest store (JUMBF) inside a file, or None: C2PA 2.x, "Embedding manifests".
+
+    PNG, JPEG, WebP, MP4 and WAV are known.
 
     Raises:
         RefusedError: the file's structure is broken.
     """
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         return _one(data for name, data in _chunks(content, 8, len(content), "big") if name == b"caBX")
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+    if content[4:8] == b"ftyp":
+        return _one(_boxed_manifests(content))
+    if content[:4] == b"RIFF" and content[8:12] in {b"WEBP", b"WAVE"}:
         return _one(data for name, data in _chunks(content, 12, len(content), "little") if name == b"C2PA")
     return _jpeg_manifest(content) if content.startswith(b"\xff\xd8") else None
 
@@ -483,6 +491,28 @@ def _chunks(content: bytes, start: int, end: int, order: Literal["big", "little"
             raise RefusedError("a chunk of the file is cut short")
         yield name, content[start + 8 : start + 8 + size]
         start += 8 + size + (4 if order == "big" else size % 2)
+
+
+def _boxed_manifests(content: bytes) -> Iterator[bytes]:
+    """Of each top-level box of an MP4 file (ISO/IEC 14496-12) that is C2PA's and holds a manifest store, that store.
+
+    Behind the box's identifier stand version and flags, the purpose as text that ends with a zero, and an offset of 8 bytes.
+    """
+    place = 0
+    while place + 8 <= len(content):
+        size, start = int.from_bytes(content[place : place + 4], "big"), place + 8
+        if size == 1:
+            size, start = int.from_bytes(content[place + 8 : place + 16], "big"), place + 16
+        elif size == 0:
+            size = len(content) - place
+        if size < start - place or place + size > len(content):
+            raise RefusedError("a box of the file is cut short")
+        box = content[start : place + size]
+        if content[place + 4 : place + 8] == b"uuid" and box.startswith(_C2PA_BOX):
+            purpose, _, rest = box[len(_C2PA_BOX) + 4 :].partition(b"\0")
+            if purpose == b"manifest":
+                yield rest[8:]
+        place += size
 
 
 def _jpeg_manifest(content: bytes) -> bytes | None:
@@ -838,7 +868,9 @@ class _Verification:
         if entry.value["kind"] != "released" or (self.index["index"], self.index["asset"]) != (entry.index, recorded):
             yield f"{INDEX} is about another entry"
         yield from release_problems(body)
-        if body["decision"]["outcome"] != "allow" and (body["decision"]["outcome"], "review" in body) != (
+        if "shadow" in body:
+            yield from self._shadow(entry, body["shadow"])
+        elif body["decision"]["outcome"] != "allow" and (body["decision"]["outcome"], "review" in body) != (
             "review",
             True,
         ):
@@ -853,6 +885,25 @@ class _Verification:
         self.report.checked.append(
             f"asset {recorded['id']} (SHA-256 {recorded['digest']}) was released {entry.value['time']} in entry "
             f"{entry.index}, by decision {body['decision']['decision_id']} of bundle {body['decision']['bundle_revision']}"
+        )
+
+    def _shadow(self, entry: Entry, shadow: Mapping[str, Any]) -> Iterator[str]:
+        """A file of shadow mode: an entry says before it that the mode was on, and what it says fits the decision."""
+        modes = [each for each in self.entries.values() if each.value["kind"] == "mode" and each.index < entry.index]
+        if not any(each.body["mode"] == "shadow" for each in modes):
+            yield "it says that it was made in shadow mode, and no entry says before it that this was on"
+        stages = [(each["stage"], each["verdict"]) for each in shadow["stages"]]
+        stopped = [verdict for _, verdict in stages if verdict != "released"]
+        fits = {"allow": {"released", "held", "failed"}, "review": {"held", "failed"}, "deny": {"denied"}}
+        outcome = (entry.decision or {})["outcome"]
+        if stages[-1][0] != "release" or stages[-1][1] not in fits[outcome]:
+            yield "what enforcement would have done at release does not follow from its decision"
+        if shadow["verdict"] != (stopped[0] if stopped else "released"):
+            yield "what enforcement would have done does not follow from its stages"
+        codes = [code for each in shadow["stages"] if each["verdict"] != "released" for code in each["codes"]]
+        why = f" ({', '.join(codes)})" if codes else ""
+        self.report.checked.append(
+            f"it was made in SHADOW MODE, in which policy is recorded and not obeyed; under enforcement: {shadow['verdict']}{why}"
         )
 
     def _asset(self, path: str, recorded: Mapping[str, Any]) -> Iterator[str]:
@@ -986,7 +1037,13 @@ class _Verification:
         yield from ()
 
 
-SUFFIXES: Final = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
+SUFFIXES: Final = {
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/webp": ".webp",
+    "video/mp4": ".mp4",
+    "audio/wav": ".wav",
+}
 
 
 def erases(entry: Entry, of: str, name: str) -> bool:
@@ -1021,7 +1078,8 @@ def release_problems(body: Mapping[str, Any]) -> Iterator[str]:
     if body["decision"]["stage"] != "release":
         yield "its decision is not one on a finished picture"
     honoured = body["honoured"]
-    if body["watermark"] is None and not (honoured.get("watermark") is False and honoured.get("visible_label")):
+    dropped = honoured.get("watermark") is False and (honoured.get("visible_label") or body.get("media") == "audio")
+    if body["watermark"] is None and not dropped:
         yield "it carries no watermark, and no decision dropped that"
 
 

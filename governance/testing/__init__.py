@@ -19,6 +19,14 @@ from governance.testing.marking import (
     FingerprinterContract,
     LabellerContract,
 )
+from governance.testing.media import (
+    ClipEncoderContract,
+    FakeClipEncoder,
+    FakeSoundEncoder,
+    SoundEncoderContract,
+    example_clip,
+    example_sound,
+)
 from governance.testing.metadata import FakeMetadataWriter, MetadataWriterContract
 from governance.testing.pipeline import FakePipeline, PipelineContract
 from governance.testing.policy import FakePolicyEngine, PolicyEngineContract
@@ -29,10 +37,12 @@ from governance.testing.works_contract import WorkRegisterContract
 
 __all__ = [
     "EXAMPLE_MODEL",
+    "ClipEncoderContract",
     "DetectorContract",
     "EncoderContract",
     "ErasureLogContract",
     "FailingAt",
+    "FakeClipEncoder",
     "FakeDetector",
     "FakeEncoder",
     "FakeErasureLog",
@@ -46,6 +56,7 @@ __all__ = [
     "FakePolicyEngine",
     "FakePrinter",
     "FakeQuarantine",
+    "FakeSoundEncoder",
     "FakeVault",
     "FakeWatermarker",
     "FakeWorkRegister",
@@ -58,10 +69,13 @@ __all__ = [
     "PipelineContract",
     "PolicyEngineContract",
     "QuarantineContract",
+    "SoundEncoderContract",
     "VaultContract",
     "WatermarkerContract",
     "WorkRegisterContract",
+    "example_clip",
     "example_picture",
     "example_request",
+    "example_sound",
     "fake_parts",
 ]

@@ -22,6 +22,7 @@ EXAMPLE_MODEL = ModelFacts(
     device="cpu",
     dtype="float32",
     versions={"diffusers": "0.42.1"},
+    environment={"threads": {"intra": 1, "inter": 1}},
 )
 
 

@@ -11,6 +11,7 @@ from governance.testing.detector import FakeDetector
 from governance.testing.fake_ledger import FakeLedger
 from governance.testing.manifest import FakeManifestSigner
 from governance.testing.marking import FakeEncoder, FakeFingerprinter, FakeLabeller
+from governance.testing.media import FakeClipEncoder, FakeSoundEncoder
 from governance.testing.metadata import FakeMetadataWriter
 from governance.testing.policy import FakePolicyEngine
 from governance.testing.storage import FakeQuarantine, FakeVault
@@ -39,6 +40,8 @@ def fake_parts(**changes: Any) -> Parts:
         system="Fake system",
         version="1",
         metadata=FakeMetadataWriter(),
+        clips=FakeClipEncoder(),
+        sounds=FakeSoundEncoder(),
         provider="Fake provider",
     )
     return replace(parts, **changes)

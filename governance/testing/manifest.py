@@ -56,6 +56,9 @@ def example_statement(asset_id: str = "0198c3a0-0000-7000-8000-000000000001") ->
     )
 
 
+_KINDS = ("image/", "video/", "audio/")
+
+
 @dataclass(frozen=True, slots=True)
 class FakeManifestSigner:
     """Signs any bytes with an HMAC trailer, so that reading back detects every changed byte.
@@ -79,8 +82,8 @@ class FakeManifestSigner:
         """See ManifestSigner.sign."""
         if self.error is not None:
             raise self.error
-        if not media_type.startswith("image/"):
-            raise SigningError(f"{media_type} cannot carry a manifest.", remedy="Sign an image.")
+        if not media_type.startswith(_KINDS):
+            raise SigningError(f"{media_type} cannot carry a manifest.", remedy="Sign an image, a video or a sound.")
         if _MAGIC in content:
             raise SigningError("The file carries a manifest already.", remedy="Sign a file once.")
         made_from = [self._made_from(file) for file in ingredients]

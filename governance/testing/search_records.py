@@ -91,7 +91,7 @@ class Told:
     def _reviewed(self) -> dict[str, Json]:
         hold = Hold(new_id(), Stage.RELEASE, self.codes, self.principal, self.purpose)
         facts = access_input(Principal(self.reviewer, ("reviewer",)), Act.HOLDS_COMMENT, hold, time=self.time)
-        return {**facts, "model": self.model.as_json()}
+        return {**facts, "model": self.model.as_facts()}
 
     def _body(self) -> dict[str, Json]:
         body: dict[str, Json] = {"item": 0}

@@ -108,6 +108,7 @@ denials := union({
 	data.governance.prompts.denials,
 	data.governance.terms.denials,
 	_input_denials,
+	_media_denials,
 	reasons.denying(_answered),
 })
 
@@ -117,6 +118,12 @@ reviews := _input_reviews | reasons.answering(_answered, "review")
 _input_denials contains reason if {
 	count(input.inputs) > 0
 	some reason in data.governance.inputs.denials
+}
+
+# And most make pictures.
+_media_denials contains reason if {
+	"audio" in input.request.media
+	some reason in data.governance.media.denials
 }
 
 _input_reviews contains reason if {

@@ -181,3 +181,12 @@ test_the_manifest_of_an_input_image_is_answered_by_the_data if {
 	decision.outcome == "review"
 	[[reason.code, reason.path] | some reason in decision.reasons] == [["input.manifest", "/inputs/1/manifest"]]
 }
+
+test_sounds_are_denied_unless_the_data_allows_them if {
+	every kinds in [["audio"], ["video", "audio"]] {
+		denied := decide(set("/request/media", kinds))
+		{[reason.code, reason.path] | some reason in denied.reasons} == {["audio.not_allowed", "/request/media"]}
+		decide_under({"allow_audio": true}, set("/request/media", kinds)).outcome == "allow"
+	}
+	decide(set("/request/media", ["video"])).outcome == "allow"
+}

@@ -12,7 +12,7 @@ admission := {
 	"stage": "admission",
 	"time": "2026-11-23T14:00:00.000Z",
 	"principal": {"id": "designer@example.org", "roles": ["designer"], "issuer": "caller", "assurance": "asserted"},
-	"request": {"id": "request-1", "purpose": "marketing", "images": 1, "attempt": 1, "markets": []},
+	"request": {"id": "request-1", "purpose": "marketing", "images": 1, "media": ["image"], "attempt": 1, "markets": []},
 	"prompts": [
 		{
 			"kind": "prompt",
@@ -43,6 +43,7 @@ admission := {
 		"width": 256,
 		"height": 256,
 		"pixels": 65536,
+		"frames": 1,
 		"guidance_scale_thousandths": 7500,
 		"eta": null,
 		"tiling": true,
@@ -66,7 +67,7 @@ admission := {
 
 release := object.union(admission, {
 	"stage": "release",
-	"draft": {"index": 0, "width": 256, "height": 256, "markable": true},
+	"draft": {"index": 0, "media": "image", "width": 256, "height": 256, "frames": 1, "milliseconds": 0, "markable": true},
 	"findings": [finding],
 	"admission": {"decision_id": "a1", "outcome": "allow", "obligations": {"watermark": true}, "review": null},
 })
@@ -130,6 +131,7 @@ held(queue) := {"queue": queue, "due_hours": 24, "expire_hours": 168}
 # Settings to judge by, in place of those of data.json. The version of the normaliser says nothing about the rules.
 settings := {
 	"adapters": {},
+	"allow_audio": false,
 	"allow_inputs": false,
 	"allow_promptless": false,
 	"blocked_terms": blocked_terms,
@@ -137,13 +139,16 @@ settings := {
 	"encoded_prompts": "review",
 	"input_manifests": {"none": "allow", "untrusted": "review"},
 	"licences": {"Apache-2.0": {}, "MIT": {}, "CC-BY-NC-4.0": {"purposes": ["research"]}},
-	"limits": {"images": 8, "pixels": 4194304, "prompt_characters": 2000, "step_pixels": 1000000000, "steps": 100},
+	"limits": {
+		"frames": 129, "images": 8, "pixels": 4194304, "prompt_characters": 2000, "step_pixels": 1000000000,
+		"steps": 100,
+	},
 	"markets": {"EU": {}, "UK": {}, "US": {}},
 	"models": models,
 	"negative_terms": "note",
 	"normaliser": data.normaliser,
 	"obligations": {"output_formats": ["image/png"], "retain_days": 365, "watermark": true},
-	"opaque": {"callback": "deny", "embedding": "deny", "latents": "deny", "other": "deny"},
+	"opaque": {"audio": "deny", "callback": "deny", "embedding": "deny", "latents": "deny", "other": "deny"},
 	"protected_names": protected_names,
 	"purposes": {"marketing": {"roles": ["designer", "editor"]}, "research": {"roles": ["researcher"]}},
 	"required_detectors": ["nsfw"],
@@ -161,6 +166,7 @@ asked(stage, facts, changes) := answer if {
 	given := object.union(object.remove(settings, object.keys(changes)), changes)
 	answer := _answers[stage] with input as facts
 		with data.adapters as given.adapters
+		with data.allow_audio as given.allow_audio
 		with data.allow_inputs as given.allow_inputs
 		with data.allow_promptless as given.allow_promptless
 		with data.blocked_terms as given.blocked_terms

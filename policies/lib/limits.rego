@@ -23,19 +23,24 @@ day_budget := {name: most | some name, [most, _] in _budgets}
 
 _budgets := data.governance.access.budgets
 
-# What the limits are about: one image, but for the number of images and the compute of all.
-_asked := object.union(_spent, {"pixels": input.parameters.pixels, "steps": input.parameters.steps})
+# What the limits are about: one image or one frame, but for how many there are and the compute of all.
+_asked := object.union(_spent, {
+	"frames": input.parameters.frames,
+	"images": input.request.images,
+	"pixels": input.parameters.pixels,
+	"steps": input.parameters.steps,
+})
 
 # What the request would add to the day's sums. Products may lie beyond the integers that engines read alike, so no message
-# shows them.
+# shows them. Pixels are those of all frames; a video and the sound that is made with it are two items.
 _spent := {
-	"images": images,
+	"images": images * count(input.request.media),
 	"pixels": images * pixels,
 	"step_pixels": (images * pixels) * steps,
 	"steps": images * steps,
 } if {
 	images := input.request.images
-	pixels := input.parameters.pixels
+	pixels := input.parameters.pixels * input.parameters.frames
 	steps := input.parameters.steps
 }
 
@@ -79,11 +84,25 @@ _above("images", most, datum) := {
 }
 
 # METADATA
+# title: Too many frames
+# description: The request asks for a longer video than the principal's roles allow.
+# custom:
+#   code: limit.frames
+#   fix: Ask for fewer frames, or raise data.limits.frames or the role's own limit.
+_above("frames", most, datum) := {
+	"code": "limit.frames",
+	"message": sprintf("%d frames are more than the limit of %d.", [input.parameters.frames, most]),
+	"path": "/parameters/frames",
+	"datum": datum,
+}
+
+# METADATA
 # title: Too much compute
-# description: Steps x pixels x images of the request come to more than the principal's roles allow in one call.
+# description: >-
+#   Steps x pixels x images of the request, of all frames, come to more than the principal's roles allow in one call.
 # custom:
 #   code: limit.step_pixels
-#   fix: Ask for fewer steps, smaller or fewer images, or raise data.limits.step_pixels or the role's own limit.
+#   fix: Ask for fewer steps, smaller or fewer images or frames, or raise data.limits.step_pixels or the role's own limit.
 _above("step_pixels", most, datum) := {
 	"code": "limit.step_pixels",
 	"message": sprintf("Steps x pixels x images come to more than the limit of %d.", [most]),

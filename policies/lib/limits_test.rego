@@ -14,6 +14,7 @@ _denials(changes, budgets) := denials if {
 test_each_limit_is_the_most_that_is_allowed if {
 	every name, case in {
 		"steps": {"/parameters/steps": 100},
+		"frames": {"/parameters/frames": 129},
 		"images": {"/request/images": 8},
 		"pixels": {"/parameters/pixels": 4194304},
 		"step_pixels": {"/parameters/steps": 100, "/parameters/pixels": 1250000, "/request/images": 8},

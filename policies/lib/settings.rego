@@ -38,6 +38,7 @@ _tables_proven if {
 }
 
 _answers_proven if {
+	is_boolean(data.allow_audio)
 	is_boolean(data.allow_inputs)
 	is_boolean(data.allow_promptless)
 	data.small_images in {"deny", "label"}
@@ -46,7 +47,7 @@ _answers_proven if {
 	opaque := data.opaque
 	manifests := data.input_manifests
 	permitted := {
-		opaque.embedding, opaque.latents, opaque.callback, opaque.other,
+		opaque.audio, opaque.embedding, opaque.latents, opaque.callback, opaque.other,
 		manifests.none, manifests.untrusted,
 	}
 	count(permitted - {"deny", "review", "allow"}) == 0
@@ -69,7 +70,10 @@ _amounts_proven if {
 	min(approvals) >= 1
 	shape.wholes(array.concat([review.due_hours, review.expire_hours], approvals), 0)
 	shape.texts(array.concat(array.concat([review.queue], review.roles), [queue | some queue in by_code[1]]))
-	each := [limits.images, limits.pixels, limits.prompt_characters, limits.step_pixels, limits.steps]
+	each := [
+		limits.frames, limits.images, limits.pixels, limits.prompt_characters, limits.step_pixels,
+		limits.steps,
+	]
 	_numbers(array.concat(each, [most | some budget in budgets; some most in budget]), 1)
 }
 

@@ -16,6 +16,7 @@ test_tables_are_objects if {
 }
 
 test_answers_are_known_words if {
+	not settings.sound with data.allow_audio as "no"
 	not settings.sound with data.allow_inputs as "no"
 	not settings.sound with data.negative_terms as "maybe"
 	not settings.sound with data.encoded_prompts as "allow"

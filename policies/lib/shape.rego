@@ -137,6 +137,9 @@ _request_proven if {
 	is_array(request.markets)
 	texts(array.concat([request.id, request.purpose], request.markets))
 	wholes([request.images, request.attempt], 1)
+	is_array(request.media)
+	count(request.media) > 0
+	count({kind | some kind in request.media} - {"image", "video", "audio"}) == 0
 }
 
 _prompts_proven if {
@@ -156,13 +159,26 @@ _prompts_proven if {
 _parameters_proven if {
 	parameters := input.parameters
 	is_object(parameters)
-	wholes([parameters.steps, parameters.width, parameters.height, parameters.pixels], 1)
+	wholes([parameters.steps, parameters.width, parameters.height, parameters.pixels, parameters.frames], 1)
 	parameters.pixels == parameters.width * parameters.height
 
-	# Arrays and objects sort after every scalar.
-	values := {value | some value in parameters}
+	_scalars([value | some value in parameters; not is_array(value)])
+	every values in [value | some value in parameters; is_array(value)] {
+		_several(values)
+	}
+}
+
+# Arrays and objects sort after every scalar.
+_scalars(values) if {
 	max(values) < []
-	wholes([value | some value in values; is_number(value)], -9007199254740991)
+	wholes(array.concat([0], [value | some value in values; is_number(value)]), -9007199254740991)
+}
+
+_several(values) if values == []
+
+_several(values) if {
+	min(values) > null
+	_scalars(values)
 }
 
 _inputs_proven if {
@@ -179,7 +195,7 @@ _opaque_proven if {
 	is_array(input.opaque)
 	every argument in input.opaque {
 		text(argument.parameter)
-		argument.kind in {"embedding", "latents", "callback", "other"}
+		argument.kind in {"audio", "embedding", "latents", "callback", "other"}
 		_digest_or_none(argument.digest)
 	}
 }

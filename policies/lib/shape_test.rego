@@ -34,7 +34,7 @@ test_times_are_in_utc if {
 
 test_a_part_that_lacks_something_is_named if {
 	cases := [
-		["/request", "/request/markets"], ["/usage", "/usage/steps"], ["/prompts", "/prompts/0/hints"],
+		["/request", "/request/markets"], ["/request", "/request/media"], ["/parameters", "/parameters/frames"], ["/usage", "/usage/steps"], ["/prompts", "/prompts/0/hints"],
 		["/prompts", "/prompts/0/hidden"], ["/time", "/time"], ["/opaque", "/opaque"],
 	]
 	every case in cases {
@@ -48,6 +48,15 @@ test_opaque_arguments_have_a_known_kind_and_a_digest_or_none if {
 	shape.proven with input as fixtures.changed("/opaque", [opaque, object.union(opaque, {"digest": null})])
 	every change in [{"kind": "tensor"}, {"digest": ""}, {"digest": 5}, {"parameter": ""}] {
 		shape.malformed == {"/opaque"} with input as fixtures.changed("/opaque", [object.union(opaque, change)])
+	}
+}
+
+test_an_argument_may_have_several_values if {
+	every values in [[], [1], [-1, 0], [true, "words"], [9007199254740991]] {
+		shape.proven with input as fixtures.changed("/parameters/sigmas_thousandths", values)
+	}
+	every values in [[null], [[1]], [{}], [1, null], [0.5], [9007199254740992], {}] {
+		shape.malformed == {"/parameters"} with input as fixtures.changed("/parameters/sigmas_thousandths", values)
 	}
 }
 

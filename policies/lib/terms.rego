@@ -102,15 +102,22 @@ _obeyed(prompt) if {
 }
 
 _guidance_turned if {
-	some name in ["guidance_scale_thousandths", "true_cfg_scale_thousandths", "guidance_scale", "true_cfg_scale"]
-	scale := input.parameters[name]
+	some name, given in input.parameters
+	_guides(name)
+	some scale in _several(given)
 	is_number(scale)
-	scale < _one[name]
+	scale < _one(name)
 }
 
-_one := {
-	"guidance_scale_thousandths": 1000,
-	"true_cfg_scale_thousandths": 1000,
-	"guidance_scale": 1,
-	"true_cfg_scale": 1,
-}
+# Whatever its stage or encoder is called: `guidance_scale_2`, `prior_guidance_scale`, `true_cfg_scale`.
+_guides(name) if contains(name, "guidance_scale")
+
+_guides(name) if contains(name, "cfg_scale")
+
+_several(given) := given if {
+	is_array(given)
+} else := [given]
+
+_one(name) := 1000 if {
+	endswith(name, "_thousandths")
+} else := 1

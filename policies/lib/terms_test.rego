@@ -77,10 +77,15 @@ test_guidance_below_one_turns_the_prompts_round if {
 		{"/parameters/true_cfg_scale_thousandths": -1},
 		{"/parameters/guidance_scale": 0},
 		{"/parameters/true_cfg_scale": -1},
+		{"/parameters/prior_guidance_scale_thousandths": 0},
+		{"/parameters/guidance_scale_thousandths": [5000, 999]},
 	] {
 		{reason[0] | some reason in found(object.union(named, turned)).denials} == {"prompt.blocked_term", "prompt.protected_name"}
 	}
-	every straight in [{"/parameters/guidance_scale": 1}, {"/parameters/true_cfg_scale": null}] {
+	every straight in [
+		{"/parameters/guidance_scale": 1}, {"/parameters/true_cfg_scale": null},
+		{"/parameters/guidance_rescale_thousandths": 0}, {"/parameters/guidance_scale": [1, "0", false]},
+	] {
 		verdicts := found(object.union(named, straight)) with data.negative_terms as "note"
 		verdicts.denials == set()
 	}

@@ -1,6 +1,15 @@
 from __future__ import annotations
 
-from governance.ports import Encoder, Fingerprinter, Labeller, MetadataWriter, Watermarker
+from governance.codecs import Codecs
+from governance.ports import (
+    ClipEncoder,
+    Encoder,
+    Fingerprinter,
+    Labeller,
+    MetadataWriter,
+    SoundEncoder,
+    Watermarker,
+)
 from governance.testing.marking import (
     EncoderContract,
     FakeEncoder,
@@ -9,13 +18,16 @@ from governance.testing.marking import (
     FingerprinterContract,
     LabellerContract,
 )
+from governance.testing.media import ClipEncoderContract, FakeClipEncoder, FakeSoundEncoder, SoundEncoderContract
 from governance.testing.metadata import FakeMetadataWriter, MetadataWriterContract
 from governance.testing.watermark import FakeWatermarker, WatermarkerContract
 from governance.watermark import MarkKey
+from governance_adapters.marking.clips import VideoEncoder
 from governance_adapters.marking.dwtdctsvd import DwtDctSvdWatermarker
 from governance_adapters.marking.encoding import ImageEncoder
 from governance_adapters.marking.fingerprint import PdqFingerprinter
 from governance_adapters.marking.label import TextLabeller
+from governance_adapters.marking.sounds import WaveEncoder
 from governance_adapters.marking.tiled import TiledWatermarker
 from governance_adapters.marking.xmp import XmpWriter
 
@@ -50,6 +62,26 @@ class TestImageEncoder(EncoderContract):
         return ImageEncoder()
 
 
+class TestFakeClipEncoder(ClipEncoderContract):
+    def encoder(self) -> ClipEncoder:
+        return FakeClipEncoder()
+
+
+class TestVideoEncoder(ClipEncoderContract):
+    def encoder(self) -> ClipEncoder:
+        return VideoEncoder()
+
+
+class TestFakeSoundEncoder(SoundEncoderContract):
+    def encoder(self) -> SoundEncoder:
+        return FakeSoundEncoder()
+
+
+class TestWaveEncoder(SoundEncoderContract):
+    def encoder(self) -> SoundEncoder:
+        return WaveEncoder()
+
+
 class TestFakeFingerprinter(FingerprinterContract):
     def fingerprinter(self) -> Fingerprinter:
         return FakeFingerprinter()
@@ -74,13 +106,13 @@ class TestFakeMetadataWriter(MetadataWriterContract):
     def writer(self) -> MetadataWriter:
         return FakeMetadataWriter()
 
-    def encoder(self) -> Encoder:
-        return FakeEncoder(media_types=("image/png", "image/jpeg"))
+    def codecs(self) -> Codecs:
+        return Codecs(FakeEncoder(media_types=("image/png", "image/jpeg")), FakeClipEncoder(), FakeSoundEncoder())
 
 
 class TestXmpWriter(MetadataWriterContract):
     def writer(self) -> MetadataWriter:
         return XmpWriter()
 
-    def encoder(self) -> Encoder:
-        return ImageEncoder()
+    def codecs(self) -> Codecs:
+        return Codecs(ImageEncoder(), VideoEncoder(), WaveEncoder())

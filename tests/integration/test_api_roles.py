@@ -72,6 +72,7 @@ ROWS = {
     "readEntry": Row("GET", "/entries/{entry}", READERS),
     "readReceipt": Row("GET", "/entries/{entry}/receipt", READERS),
     "readCheckpoint": Row("GET", "/checkpoint", READERS),
+    "readMode": Row("GET", "/mode", READERS),
     "searchEntries": Row("GET", "/search?outcome=allow", READERS),
     "findPicture": Row("POST", "/search/picture", READERS, body={"files": {"file": picture()}}),
     "readRollups": Row("GET", "/rollups?since=2026-01-01&until=2026-12-31", READERS),

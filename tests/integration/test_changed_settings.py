@@ -17,6 +17,7 @@ from support.real import require
 
 STRICT: Final[Mapping[str, Any]] = {
     "adapters": {"a" * 64: {"name": "style", "licence": "BSD-3-Clause", "expires": "2020-01-01T00:00:00Z"}},
+    "allow_audio": True,
     "allow_inputs": True,
     "allow_promptless": True,
     "blocked_terms": {"a": {"category": "letter"}, "red seven": {"category": "digit", "markets": ["JP"]}},
@@ -24,7 +25,7 @@ STRICT: Final[Mapping[str, Any]] = {
     "encoded_prompts": "deny",
     "input_manifests": {"none": "deny", "untrusted": "deny"},
     "licences": {"BSD-3-Clause": {"purposes": ["art"]}},
-    "limits": {"images": 1, "pixels": 1, "prompt_characters": 1, "step_pixels": 1, "steps": 1},
+    "limits": {"frames": 1, "images": 1, "pixels": 1, "prompt_characters": 1, "step_pixels": 1, "steps": 1},
     "markets": {"JP": {"thresholds": {"faces": {"deny": 2, "review": 1}}, "approvals": 7, "visible_label": "AI (JP)"}},
     "models": {},
     "negative_terms": "deny",
@@ -57,7 +58,7 @@ LENIENT: Final[Mapping[str, Any]] = {
     "budgets": {},
     "encoded_prompts": "note",
     "licences": {name: {} for name in ("Apache-2.0", "CC-BY-NC-4.0", "GPL-2.0", "MIT")},
-    "limits": dict.fromkeys(("images", "pixels", "prompt_characters", "step_pixels", "steps"), 9000000000000),
+    "limits": dict.fromkeys(("frames", "images", "pixels", "prompt_characters", "step_pixels", "steps"), 9000000000000),
     "markets": {"Atlantis": {}, "atlantis": {}},
     "negative_terms": "review",
     "obligations": {},

@@ -440,7 +440,7 @@ class TestLedger:
 
 
 class TestDoctor:
-    PARTS = ("settings", "keys", "policy", "detectors", "watermark", "signer", "ledger", "works", "vault")
+    PARTS = ("settings", "keys", "policy", "mode", "detectors", "watermark", "signer", "ledger", "works", "vault")
 
     def findings(self, shell):
         ran = shell("doctor", "--json")

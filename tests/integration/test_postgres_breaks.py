@@ -23,6 +23,11 @@ WRITERS = (
     " AND application_name = 'diffusion-governance' AND locktype = 'advisory' AND granted"
 )
 
+WAITING = (
+    "SELECT DISTINCT pid FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE datname = current_database()"
+    " AND application_name = 'diffusion-governance' AND locktype = 'advisory' AND NOT granted"
+)
+
 
 @pytest.fixture
 def severed(postgres_url):
@@ -53,6 +58,46 @@ def test_a_commit_that_was_never_heard_of_is_an_error_and_leaves_nothing(severed
     assert len(ledger.entries()) == 1
     assert ledger.append(record).index == 1
     assert list(ledger.verify()) == []
+
+
+@pytest.mark.parametrize("cut", Cut)
+def test_a_commit_that_broke_off_waits_until_the_session_before_is_over_and_then_says_what_is_true(postgres_url, cut):
+    """The server does not notice at once that a client is gone: until it does, nobody knows what its commit came to."""
+    record, told = outcome_record(EntryKind.DENIED, "g"), []
+    with (
+        wire(postgres_url) as (between, url),
+        PostgresLedger.open(url, SIGNER, busy_timeout_s=0.2) as ledger,
+        psycopg.connect(postgres_url.replace("+psycopg", ""), autocommit=True) as watcher,
+    ):
+        ledger.append(intent_record("g"))
+
+        def append():
+            try:
+                told.append(ledger.append(record))
+            except LedgerError as error:
+                told.append(error)
+
+        between.over, between.cut = threading.Event(), cut
+        appending = threading.Thread(target=append)
+        appending.start()
+        waited = set()
+        while (
+            len(waited) < 2 and appending.is_alive()
+        ):  # the first one gave up: the lock was waited for longer than once
+            waited |= {pid for (pid,) in watcher.execute(WAITING).fetchall()}
+        between.over.set()
+        appending.join()
+        assert len(waited) == 2
+        (answer,) = told
+        if cut is Cut.ANSWER:
+            assert verify_receipt(answer, SIGNER.key) == record.entry
+        else:
+            assert isinstance(answer, LedgerError)
+            assert answer.remedy
+            assert len(ledger.entries()) == 1
+            ledger.append(record)
+        assert [entry for _, entry in ledger.entries()][1:] == [record.entry]
+        assert list(ledger.verify()) == []
 
 
 def test_a_session_that_ends_while_its_entry_waits_for_an_index_fails_nobody(postgres_url):

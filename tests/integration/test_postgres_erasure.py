@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import closing
 from dataclasses import replace
+from time import sleep
 
 import psycopg
 import pytest
@@ -13,6 +14,7 @@ from governance.entries import EntryKind, ErasedPart, LegalHoldScope, Spending
 from governance.erasure import erased_parts, erased_record
 from governance.errors import LedgerError
 from governance.legal_holds import placed_record
+from governance.search import Query
 from governance.testing import fake_parts
 from governance.testing.ledger_erasure import DAY, asked_record
 from governance.types import Usage, new_id
@@ -22,6 +24,11 @@ from governance_adapters.storage.waiting import NUMBERING
 from support.budget_race import SIGNER
 from support.erasing import ALLOWED, GONE, OPERATOR, ORDER, STAYS, WORDS, Scene, crowd, of_kind
 from support.reviewing import ReviewPolicy
+
+BLOCKED = (
+    "SELECT 1 FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE datname = current_database()"
+    " AND application_name = 'diffusion-governance' AND NOT granted"
+)
 
 
 @pytest.fixture
@@ -48,6 +55,45 @@ def test_a_person_is_forgotten(made):
     assert made.other in scene.found(principal=STAYS.id)
     assert list(scene.parts.ledger.verify()) == []
     assert scene.eraser().person(GONE.id, ORDER, files=True).entries == ()
+
+
+def test_an_index_that_is_made_anew_beside_an_erasure_finds_nothing_that_was_erased(url):
+    """Whichever comes second sees the other: no term of what is gone is put back."""
+    gone, stays = asked_record("g"), asked_record("h", "bob@example.org")
+    parts = [ErasedPart(gone.entry.id, field.name) for field in gone.fields]
+    made, release = threading.Event(), threading.Event()
+
+    def make_anew(transaction):
+        count = transaction.reindex()
+        made.set()
+        release.wait()
+        return count
+
+    with (
+        PostgresLedger.open(url, SIGNER) as ledger,
+        PostgresLedger.open(url, SIGNER) as other,
+        closing(psycopg.connect(url.replace("+psycopg", ""), autocommit=True)) as watcher,
+    ):
+        for record in (gone, stays):
+            ledger.append(record)
+        threads = [
+            threading.Thread(target=other._write, args=(make_anew,)),
+            threading.Thread(target=ledger.append, args=(erased_record(new_id(), parts, ORDER),)),
+        ]
+        threads[0].start()
+        made.wait()
+        threads[1].start()
+        while threads[1].is_alive() and not watcher.execute(BLOCKED).fetchone():
+            sleep(0.01)
+        release.set()
+        for thread in threads:
+            thread.join()
+        found = [
+            [entry.subject for _, entry in ledger.search(Query(words=word)).items] for word in ("walrus", "violet")
+        ]
+        assert found == [["h"], ["h"]]
+        assert ledger.search(Query(principal="ann@example.org")).items == ()
+        assert list(ledger.verify()) == []
 
 
 def test_a_day_counts_for_what_waits_for_its_index(url):

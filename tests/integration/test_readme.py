@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -21,6 +18,7 @@ from governance_adapters import govern, open_governor
 from governance_adapters.marking.credentials import CallbackCredentials
 from governance_adapters.reference import model_path
 from support.markdown import DOCUMENTS, ROOT, anchor, blocks, command_lines, headings, links
+from support.reader import governance, run
 from support.real import missing
 
 README = (ROOT / "README.md").read_text()
@@ -46,27 +44,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def ran(folder: Path, weights: Path) -> str:
-    """What the README's Python prints, run in order in one namespace."""
-    done = run(folder, "-W", "ignore", "-c", "\n".join(blocks(README, "python")))
+    """What the README's Python prints, run in order in one namespace; test_readme_pipelines runs the rest of it."""
+    shown = [block for block in blocks(README, "python") if "from_pretrained" not in block]
+    done = run(folder, "-W", "ignore", "-c", "\n".join(shown))
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Python as a reader would run it there, with an installation of its own and no settings from around the tests."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GOVERNANCE_")}
-    kept |= {
-        "GOVERNANCE_HOME": str(folder / "home"),
-        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'adapters'}",
-        "COLUMNS": "200",
-    }
-    return subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env=kept, capture_output=True, text=True, timeout=300, check=False
-    )
-
-
-def governance(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return run(folder, "-m", "governance_adapters.cli", *arguments)
 
 
 def assert_like(output: str, shown: str) -> None:
@@ -115,6 +97,17 @@ def test_the_ledger_answers(ran: str, folder: Path) -> None:
         assert done.stdout
         printed[command[1]] = done.stdout
     assert all(released["id"] in printed[name] for name in ("search", "find"))
+
+
+def test_the_file_is_made_again_as_shown(ran: str, folder: Path) -> None:
+    (block,) = (block for block in blocks(README, "text") if block.startswith("$ governance replay"))
+    command, *shown = block.splitlines()
+    words = command.removeprefix("$ governance ").split()
+    done = governance(folder, *words, "--no-record")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert shown[-1].split()[0] == "recorded"  # which would be one entry more for the tests above
+    for line in shown[:-1]:
+        assert_like(done.stdout, line)
 
 
 def test_the_evidence_pack_verifies_as_the_readme_says(ran: str, folder: Path) -> None:

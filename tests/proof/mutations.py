@@ -42,7 +42,7 @@ from governance_adapters.storage.postgres_ledger import PostgresLedger
 from governance_adapters.storage.tables import METADATA
 from proof.alterations import ALTERATIONS, UNCOVERED, Act, Altering
 from proof.kills import DATABASES, Database, installation, opened
-from proof.population import erase_and_hold, work
+from proof.population import erase_and_hold, shadow, work
 from support.workers import parts_at
 
 ENTRIES = 300
@@ -175,6 +175,7 @@ def filled(settings: Settings, database: Database, copy: Callable[[], str]) -> s
     parts = parts_at(str(settings.home), database.url)
     try:
         work(parts, ENTRIES, "first")
+        shadow(parts)
         erase_and_hold(parts)
     finally:
         parts.ledger.close()

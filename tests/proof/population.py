@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from governance.checkpoint import parse_checkpoint
 from governance.entries import EntryKind, ErasedPart, LegalHoldScope
@@ -14,7 +15,7 @@ from governance.legal_holds import lifted_record, placed_record
 from governance.parts import Parts
 from governance.review import ReviewDesk
 from governance.testing import FakePipeline
-from governance.types import Principal, Stage
+from governance.types import Mode, Principal, Stage
 from support.workers import ANN, BOB, CODES, asked
 
 CLERK = Principal("privacy@example.org", ("counsel",))
@@ -30,6 +31,14 @@ def work(parts: Parts, entries: int, name: str) -> None:
         open_holds = desk.holds(ANN, limit=20)
         for record in open_holds[3:]:  # some stay open
             _decide(desk, record.id, record.stage, approve=number % 4 > 0)
+
+
+def shadow(parts: Parts) -> None:
+    """Some calls in shadow mode, and then one that enforces again."""
+    for number in range(8):
+        mode = Mode.SHADOW if number < 7 else Mode.ENFORCE
+        with suppress(WithheldError):
+            Governor(replace(parts, mode=mode)).generate(asked(mode.value, number), FakePipeline())
 
 
 def erase_and_hold(parts: Parts) -> None:

@@ -19,12 +19,13 @@ from governance.canonical import digest
 from governance.errors import HeldError
 from governance.governor import Governor
 from governance.made import PictureFinder
+from governance.marks import MarkReader
 from governance.parts import Parts
 from governance.review import ReviewDesk
 from governance.review_facts import Act
 from governance.testing import FakeDetector, FakePipeline, example_request, fake_parts
 from governance.types import Pixels, Principal, new_id
-from governance.verification import MarkReader, Verifier
+from governance.verification import Verifier
 from governance.work_making import WorkMaker
 from governance.works import PDQ_SIGNAL, Work, WorkAction, WorkPrint
 from governance_adapters.marking.encoding import ImageEncoder
@@ -75,7 +76,7 @@ class Office:
             detectors=detectors,
             **changes,
         )
-        marks = MarkReader((line.watermarker,), line.mark_key, line.encoder, line.fingerprinter)
+        marks = MarkReader((line.watermarker,), line.mark_key, line.codecs, line.fingerprinter)
         api = ApiParts(
             desk=ReviewDesk(line),
             ledger=line.ledger,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from governance.governor import Governor
+from governance.marks import MarkReader
 from governance.testing import FakePipeline, FakePolicyEngine, example_request, fake_parts
 from governance.testing.certificates import FakeAuthority
 from governance.types import Outcome, Stage
-from governance.verification import MarkReader, Verifier
+from governance.verification import Verifier
 from governance.watermark import MarkKey
 from governance_adapters.marking.c2pa import C2paSigner
 from governance_adapters.marking.credentials import PemCredentials, TrustRoots
@@ -52,12 +53,12 @@ def release(parts, picture, **request):
     height, width = picture.shape[:2]
     asked = example_request(width=width, height=height, images=1, **request)
     (item,) = (
-        Governor(parts).generate(asked, FakePipeline(spoil=lambda drafts: [replace(drafts[0], pixels=picture)])).items
+        Governor(parts).generate(asked, FakePipeline(spoil=lambda drafts: [replace(drafts[0], media=picture)])).items
     )
     return item.asset
 
 
 def verifier(parts):
     """With everything that `parts` know."""
-    marks = MarkReader((parts.watermarker,), parts.mark_key, parts.encoder, parts.fingerprinter)
+    marks = MarkReader((parts.watermarker,), parts.mark_key, parts.codecs, parts.fingerprinter)
     return Verifier(parts.signer, parts.log_key, metadata=parts.metadata, ledger=parts.ledger, marks=marks)

@@ -8,6 +8,9 @@ import pytest
 REQUIRED = "GOVERNANCE_REQUIRE"
 """The environment variable that names, with commas between, the parts that must be there."""
 
+NOT_TESTED = "NOT TESTED"
+"""How the reason of such a skip begins; each is printed once at the end of a run."""
+
 
 def require(name: str, present: object, why: str) -> None:
     """Go on if `present`; otherwise skip with `why`, or fail where GOVERNANCE_REQUIRE names this part."""
@@ -19,4 +22,4 @@ def missing(name: str, why: str) -> NoReturn:
     """Say that the part `name` is missing, and why that matters."""
     if name in os.environ.get(REQUIRED, "").split(","):
         pytest.fail(f"{REQUIRED} names {name}: {why}")
-    pytest.skip(f"NOT TESTED, NO {name.upper()}: {why}")
+    pytest.skip(f"{NOT_TESTED}, NO {name.upper()}: {why}")

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from governance.made import PictureFinder
+from governance.marks import MarkReader
 from governance.ports import Ledger
 from governance.review import ReviewDesk
 from governance.testing import FakePrinter, fake_parts
-from governance.verification import MarkReader, Verifier
+from governance.verification import Verifier
 from governance.work_making import WorkMaker
 from governance_adapters.storage.api_keys import ApiKeyFile
 from governance_adapters.storage.works import SqliteWorks
@@ -24,7 +25,7 @@ from governance_adapters.web.serving import running
 def served_log(folder: Path, ledger: Ledger) -> Iterator[str]:
     """The prefix of the log that `ledger` is; the rest of the application stands on fakes."""
     line = fake_parts()
-    marks = MarkReader((line.watermarker,), line.mark_key, line.encoder, line.fingerprinter)
+    marks = MarkReader((line.watermarker,), line.mark_key, line.codecs, line.fingerprinter)
     parts = ApiParts(
         desk=ReviewDesk(line),
         ledger=ledger,

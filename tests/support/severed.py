@@ -21,7 +21,10 @@ class Cut(Enum):
 
 
 class Wire:
-    """Forwards connections to a server. Once `cut` is set, the next commit is the last that its connection sees."""
+    """Forwards connections to a server. Once `cut` is set, the next commit is the last that its connection sees.
+
+    `over`: the server hears that the client is gone only when this is set; its session lives on until then.
+    """
 
     def __init__(self, server: tuple[str, int]) -> None:
         self._server = server
@@ -29,6 +32,7 @@ class Wire:
         self.port = self._listener.getsockname()[1]
         self.cut: Cut | None = None
         self.cuts = 0
+        self.over: threading.Event | None = None
         self._open: list[socket.socket] = []
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -59,7 +63,7 @@ class Wire:
                     last.set()
                 server.sendall(content)
         if not last.is_set():
-            _end(client, server)
+            self._ended(client, server)
 
     def _answer(self, client: socket.socket, server: socket.socket, last: threading.Event) -> None:
         with suppress(OSError):
@@ -67,7 +71,13 @@ class Wire:
                 if last.is_set():
                     break
                 client.sendall(content)
-        _end(client, server)
+        self._ended(client, server)
+
+    def _ended(self, client: socket.socket, server: socket.socket) -> None:
+        _end(client)
+        if self.over is not None and self.cuts:
+            self.over.wait()
+        _end(server)
 
 
 def _end(*sockets: socket.socket) -> None:

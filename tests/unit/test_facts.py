@@ -171,7 +171,7 @@ class TestFacts:
             "to": to,
             "approvals": approvals,
             "inputs": [{"parameter": "image"}],
-            "model": EXAMPLE_MODEL.as_json(),
+            "model": EXAMPLE_MODEL.as_facts(),
         }
 
     @given(act=st.sampled_from(Act))

@@ -375,11 +375,11 @@ class TestUnsound:
         self.failed(fake_parts(), GenerationError, pipeline, example_request(images=2), step="generate")
 
     def test_drafts_of_another_size(self):
-        pipeline = FakePipeline(spoil=lambda drafts: [replace(drafts[0], pixels=example_picture(128, 128))])
+        pipeline = FakePipeline(spoil=lambda drafts: [replace(drafts[0], media=example_picture(128, 128))])
         self.failed(fake_parts(), GenerationError, pipeline, step="generate")
 
     def test_drafts_that_are_no_pixels(self):
-        pipeline = FakePipeline(spoil=lambda drafts: [replace(drafts[0], pixels=np.zeros((64, 64), np.uint8))])
+        pipeline = FakePipeline(spoil=lambda drafts: [replace(drafts[0], media=np.zeros((64, 64), np.uint8))])
         self.failed(fake_parts(), MarkError, pipeline, step="generate")
 
     @pytest.mark.parametrize("score", [float("nan"), -0.1, 1.1, float("inf")])
@@ -712,7 +712,9 @@ class TestInterrupts:
 
     def test_what_a_ledger_cannot_answer_for_is_not_thrown_away(self):
         base = fake_parts()
-        ledger = FailingAt(FailingAt(base.ledger, "append", LedgerError("locked"), nth=2), "entries", LedgerError("no"))
+        ledger = FailingAt(
+            FailingAt(base.ledger, "append", LedgerError("locked"), nth=2), "entries", LedgerError("no"), nth=2
+        )
         with pytest.raises(LedgerError):
             Governor(replace(base, ledger=ledger)).generate(example_request(), FakePipeline())
         assert len(base.vault.staged()) == 1

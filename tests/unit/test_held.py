@@ -9,14 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from governance.codecs import Codecs
 from governance.errors import StorageError
 from governance.held import MAX_INPUTS, HeldDraft, HeldInput
 from governance.testing import FakeEncoder, example_picture
+from governance.testing.media import FakeClipEncoder, FakeSoundEncoder
 from governance.types import InputImage
 
 texts = st.text(st.characters(codec="utf-8"), max_size=40)
 inputs = st.builds(HeldInput, texts, st.binary(max_size=200), texts, st.booleans())
 ENCODER = FakeEncoder()
+CODECS = Codecs(ENCODER, FakeClipEncoder(), FakeSoundEncoder())
 
 
 @given(st.binary(max_size=500), st.lists(inputs, max_size=4))
@@ -47,7 +50,7 @@ def test_images_come_back_with_their_files_or_without():
     draft, file, bare = (example_picture(16, 24, seed) for seed in (1, 2, 3))
     content = ENCODER.encode(file, "image/png")
     given_images = (InputImage("image", file, content, "image/png"), InputImage("mask", bare))
-    held = HeldDraft.unpack(HeldDraft.of(ENCODER, draft, given_images).pack())
+    held = HeldDraft.unpack(HeldDraft.of(CODECS, draft, given_images).pack())
     assert (ENCODER.decode(held.content) == draft).all()
     for one, other in zip(held.images(ENCODER), given_images, strict=True):
         assert (one.parameter, one.content, one.media_type) == (other.parameter, other.content, other.media_type)

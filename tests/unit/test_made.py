@@ -10,8 +10,8 @@ import pytest
 from governance.errors import LedgerError, MarkError
 from governance.governor import Governor
 from governance.made import MOST, Ground, PictureFinder
+from governance.marks import MarkReader
 from governance.testing import FakePipeline, example_picture, example_request, fake_parts
-from governance.verification import MarkReader
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def parts():
 
 @pytest.fixture
 def finder(parts):
-    marks = MarkReader((parts.watermarker,), parts.mark_key, parts.encoder, parts.fingerprinter)
+    marks = MarkReader((parts.watermarker,), parts.mark_key, parts.codecs, parts.fingerprinter)
     return PictureFinder(parts.ledger, marks)
 
 
@@ -103,6 +103,6 @@ def test_what_cannot_be_looked_at_is_an_error(parts, finder):
 
 def test_an_entry_that_is_gone_is_none(parts):
     item = released(parts)
-    marks = MarkReader((parts.watermarker,), parts.mark_key, parts.encoder, parts.fingerprinter)
+    marks = MarkReader((parts.watermarker,), parts.mark_key, parts.codecs, parts.fingerprinter)
     match = PictureFinder(parts.ledger, marks).find(encoded(parts, parts.encoder.decode(item.asset.content)))[0]
     assert replace(match, entry=None).as_json()["released"] is None

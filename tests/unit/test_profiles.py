@@ -10,6 +10,7 @@ import pytest
 
 from governance.errors import ConfigurationError
 from governance.governor import Governor
+from governance.marks import MarkReader
 from governance.ports import IngredientReport, ManifestState
 from governance.profiles import PROFILES, FieldState, judge_profile
 from governance.testing import (
@@ -21,7 +22,7 @@ from governance.testing import (
     fake_parts,
 )
 from governance.types import Outcome, Stage
-from governance.verification import MarkReader, Status, Verifier
+from governance.verification import Status, Verifier
 
 EU, US, CN = "eu-ai-act-50", "us-ca-sb942", "cn-gb45438"
 
@@ -39,7 +40,7 @@ def released(**changes):
 
 
 def verified(parts, content, *, stamped=True, **changes):
-    marks = MarkReader((parts.watermarker,), parts.mark_key, parts.encoder, parts.fingerprinter)
+    marks = MarkReader((parts.watermarker,), parts.mark_key, parts.codecs, parts.fingerprinter)
     verifier = Verifier(parts.signer, parts.log_key, metadata=parts.metadata, ledger=parts.ledger, marks=marks)
     verification = verifier.verify(content)
     if stamped:

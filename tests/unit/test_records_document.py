@@ -25,10 +25,12 @@ from governance.governor import Governor
 from governance.in_force import RecordedPolicy
 from governance.legal_holds import lifted_record, placed_record
 from governance.manifest import Provenance
+from governance.media import UNCHECKED_UNMARKED
 from governance.merkle import EMPTY_ROOT, leaf_hash
 from governance.obligations import Obligations
 from governance.ports import ManifestReport, ManifestState
 from governance.recovery import recover
+from governance.replays import Difference, Sampled
 from governance.restoration import restored_record
 from governance.review_facts import Act
 from governance.testing import (
@@ -48,6 +50,7 @@ from governance.testing.policy import admission_facts, release_facts, review_fac
 from governance.types import (
     CandidateDecision,
     InputImage,
+    Mode,
     OpaqueArgument,
     OpaqueKind,
     Outcome,
@@ -62,6 +65,7 @@ from governance_adapters.storage.api_keys import ApiKeyFile
 from governance_adapters.storage.tables import METADATA
 from governance_adapters.web.keys import create_key
 from support.markdown import ROOT, blocks, headings, inline_code, names, section, table
+from support.replaying import PaintingAgain, released_by, replayer, shifted
 from support.reviewing import ANN, BOB, CODES, REQUESTER, ReviewPolicy, held, request
 
 RECORDS = (ROOT / "docs" / "records.md").read_text()
@@ -71,7 +75,7 @@ OPAQUE = OpaqueArgument("latents", OpaqueKind.LATENTS, digest(b"latents"))
 SOMETIMES = {"candidate", "work"}
 """Members of parts that are there only where there is something to say; their rows begin so."""
 CANDIDATE = CandidateDecision(digest(b"a candidate"), Outcome.DENY, (REASON,), {"watermark": True})
-PARTS = ("decision", "findings", "intent", "asset", "manifest", "watermark", "hold", "review")
+PARTS = ("decision", "findings", "intent", "asset", "manifest", "watermark", "hold", "review", "shadow")
 HELD_KINDS = {
     EntryKind.VIEWED,
     EntryKind.COMMENTED,
@@ -82,20 +86,30 @@ HELD_KINDS = {
 }
 NO_ATTEMPT = (
     HELD_KINDS
-    | {EntryKind.POLICY, EntryKind.WORK, EntryKind.ACCESS, EntryKind.RESTORED}
+    | {EntryKind.POLICY, EntryKind.WORK, EntryKind.ACCESS, EntryKind.RESTORED, EntryKind.MODE}
     | {
         EntryKind.ERASED,
         EntryKind.LEGAL_HOLD,
         EntryKind.LEGAL_HOLD_LIFTED,
+        EntryKind.REPLAYED,
     }
 )
 BY_NOW = Reason("test.by_now", "Not any more.", "")
+SHADOWED = Reason("test.shadowed", "It is recorded and not obeyed.", "")
 FEWER_BY_NOW = ("brand.fewer_by_now",)
 
 
 def deciding(stage, outcome):
     engine = FakePolicyEngine()
     return FakePolicyEngine({stage: lambda asked, _: engine.answer(asked, outcome, REASON, watermark=True)})
+
+
+def in_shadow():
+    """A policy that denies at both stages, for shadow mode."""
+    engine = FakePolicyEngine()
+    return FakePolicyEngine(
+        dict.fromkeys((Stage.ADMISSION, Stage.RELEASE), lambda stage, _: engine.answer(stage, Outcome.DENY, SHADOWED))
+    )
 
 
 def considering(candidate):
@@ -229,6 +243,18 @@ def forgotten():
     return [entry for _, entry in ledger.entries()]
 
 
+def made_again():
+    """The entries of a call that was made again: in an audit, with a difference, and where it could not be."""
+    parts = fake_parts()
+    released, replays = released_by(parts), replayer(parts)
+    failing = PaintingAgain(error=GenerationError("No.", remedy="None."))
+    other = PaintingAgain(spoil=shifted(1, 12), differences=(Difference("call", "steps: 2 recorded, 3 here"),))
+    for regenerator, sampled in ((other, Sampled(1, 7)), (failing, None)):
+        (answer,) = replays.replay(released, regenerator)
+        replays.recorded(answer, sampled)
+    return [entry for _, entry in parts.ledger.entries()]
+
+
 @pytest.fixture(scope="module")
 def written():
     """Bodies of every kind, from every way of getting there."""
@@ -237,6 +263,7 @@ def written():
         entries_of(),
         entries_of(example_request(inputs=(InputImage("image", example_picture()),))),
         entries_of(example_request(opaque=(OPAQUE,)), policy=considering(CANDIDATE), detectors=(WorkDetector(),)),
+        entries_of(policy=in_shadow(), mode=Mode.SHADOW),
         *(
             entries_of(policy=deciding(stage, o))
             for stage in ("admission", "release")
@@ -250,6 +277,7 @@ def written():
         registered(),
         came_back(),
         forgotten(),
+        made_again(),
     ]
     for entry in (entry for run in runs for entry in run):
         found[entry.kind].append(entry.body)
@@ -286,7 +314,11 @@ def test_a_member_of_some_bodies_is_said_to_be_only_theirs(kind, written):
         "only where policy held it and people let it go": lambda body: body["decision"]["outcome"] == "review",
         "only where more approvals were obliged when it was held": lambda body: body["codes"] == list(FEWER_BY_NOW),
         "only where somebody in particular does it": lambda body: "/principal/id" in body["fields"],
+        "only in shadow mode": lambda body: (
+            body["decision"]["reasons"] == [{"code": SHADOWED.code, "path": SHADOWED.path}]
+        ),
         "only in a replay": lambda body: body["basis"] == "replay",
+        "only where something was generated": lambda body: body["drafts"]["regenerated"] is not None,
         "only where what people would need to know was erased": lambda body: body["item"] == 1,
         "only where people had let it go": lambda body: (
             body.get("step") == "restore"
@@ -339,6 +371,12 @@ def test_every_object_in_a_body_is_described(written):
     }
     assert nested == {*PARTS, "fields", "honoured", "metadata", "codes", "principal", "images", "roles", "scopes"} | {
         "parts",
+        "released",
+        "drafts",
+        "numbers",
+        "tolerance",
+        "differences",
+        "sample",
         "scope",
     }
 
@@ -390,7 +428,7 @@ def test_what_makes_two_calls_the_same_is_documented():
     del facts["request"][left_out[2]]
     compared = canonical_digest({"facts": facts, "call": call_facts(request, request.seeds)})
     assert {"facts", "call"} <= set(inline_code(text))
-    assert facts_digest(request_facts(request, EXAMPLE_MODEL, ()), request) == compared
+    assert facts_digest(request_facts(request, EXAMPLE_MODEL, ()), request, EXAMPLE_MODEL) == compared
 
 
 def test_wire_forms_are_documented():
@@ -400,6 +438,7 @@ def test_wire_forms_are_documented():
     provenance = Provenance(
         asset_id="a", intent_entry_id="i", intent_leaf=digest(b"l"), log_origin="o", bundle_revision=digest(b"b"),
         decision_ids=("d",), model_digest=digest(b"m"), components={"unet": digest(b"u")}, disclosed={"x": 1},
+        mode=Mode.SHADOW, caveat=UNCHECKED_UNMARKED,
     ).assertion()  # fmt: skip
     paths = {
         path
@@ -424,11 +463,11 @@ class TestExample:
     def test_has_the_shape_that_is_written_now(self, written):
         for entry in (self.intent, self.outcome):
             bodies = written[EntryKind(entry["kind"])]
-            assert set(entry["body"]) == members(bodies) - {"review"}
+            assert set(entry["body"]) == members(bodies) - {"review", "shadow"}
             assert set(self.call) == names(section(RECORDS, "The call"))
             for part in PARTS:
                 if value := entry["body"].get(part):
-                    fresh = [body[part] for body in bodies if body[part]]
+                    fresh = [body[part] for body in bodies if body.get(part)]
                     now = members(
                         each for item in fresh for each in (item if isinstance(item, (list, tuple)) else [item])
                     )

@@ -414,7 +414,7 @@ class TestSettling:
 
     def test_another_draft_than_was_held_is_not_released(self):
         line = approved(held())
-        sealed = HeldDraft.of(line.parts.encoder, example_picture(64, 64, 6), ()).pack()
+        sealed = HeldDraft.of(line.parts.codecs, example_picture(64, 64, 6), ()).pack()
         line.parts.quarantine.sealed[line.record.id] = sealed
         assert line.desk.settle() == []
         assert line.record.state is HoldState.APPROVED

@@ -16,6 +16,7 @@ from governance.checkpoint import LogSigner
 from governance.entries import Receipt
 from governance.errors import LedgerError, MarkError, ProofError, SigningError
 from governance.governor import Governor
+from governance.marks import MarkReader
 from governance.ports import ManifestReport, ManifestState
 from governance.testing import (
     FakeFingerprinter,
@@ -29,7 +30,7 @@ from governance.testing import (
     fake_parts,
 )
 from governance.types import Outcome, Stage
-from governance.verification import Check, MarkReader, Status, Verification, Verifier
+from governance.verification import Check, Status, Verification, Verifier
 from governance.watermark import MarkKey
 
 QUESTIONS = ("manifest", "metadata", "watermark", "attribution", "entry", "inclusion proof")
@@ -69,7 +70,7 @@ class Blind(FakeWatermarker):
 
 
 def marks_of(parts, **changes):
-    return replace(MarkReader((parts.watermarker,), parts.mark_key, parts.encoder, parts.fingerprinter), **changes)
+    return replace(MarkReader((parts.watermarker,), parts.mark_key, parts.codecs, parts.fingerprinter), **changes)
 
 
 def verifier(parts, **changes):

@@ -20,7 +20,8 @@ from governance.clocks import TOLERANCE
 from governance.errors import GovernanceError, LedgerError, PolicyError, StorageError, WorkError
 from governance.in_force import last_recorded, revision_of
 from governance.inspection import inspect
-from governance.types import Stage
+from governance.mode_record import mode_of, newest_mode
+from governance.types import Mode, Stage
 from governance.work_records import disagreements
 from governance_adapters.commands.generate import open_model
 from governance_adapters.commands.output import JsonFlag, out, print_json
@@ -56,7 +57,7 @@ class Finding:
 
 
 def doctor(as_json: JsonFlag = False) -> None:
-    """Try every part - settings, keys, policy, detectors, watermark, signer, ledger, works, vault, model - and say how to mend it."""
+    """Try every part - settings, keys, policy, mode, detectors, watermark, signer, ledger, works, vault, model - and say how to mend it."""
     findings = examine()
     if as_json:
         print_json([{"part": f.part, "sound": f.sound, "detail": f.detail} for f in findings])
@@ -76,6 +77,7 @@ def examine() -> list[Finding]:
         "settings": lambda s: f"home is {s.home}",
         "keys": _keys,
         "policy": _policy,
+        "mode": _mode,
         "detectors": _detectors,
         "watermark": _watermark,
         "signer": _signer,
@@ -131,10 +133,27 @@ def _policy(settings: Settings) -> str:
     return "; ".join(said)
 
 
+def _mode(settings: Settings) -> str:
+    """Whether policy is obeyed by what is started with these settings, and what the ledger says of that."""
+    said = "the ledger does not say"
+    with suppress(GovernanceError):  # a ledger that cannot be read is a finding of its own
+        with open_ledger(settings) as ledger:
+            newest = newest_mode(ledger)
+        if newest is None:
+            said = "no entry says that it was ever anything but enforcement"
+        else:
+            recorded = mode_of(newest)
+            said = f"{'so' if recorded is settings.mode else recorded.value} since {newest.time}, entry {newest.id}"
+    if settings.mode is Mode.SHADOW:
+        return f"SHADOW: policy is recorded and not obeyed; {said}. `governance shadow report` says what it would have done"
+    return f"enforced; {said}"
+
+
 def _recorded_bundle(settings: Settings) -> tuple[Digest, str] | None:
     """The revision that the ledger says is in force, and since when; None where it says nothing."""
     with suppress(GovernanceError):  # a ledger that cannot be read is a finding of its own
-        entry = last_recorded(open_ledger(settings))
+        with open_ledger(settings) as ledger:
+            entry = last_recorded(ledger)
         return None if entry is None else (revision_of(entry), entry.time)
     return None
 
@@ -178,20 +197,20 @@ def _signer(settings: Settings) -> str:
 
 
 def _ledger(settings: Settings) -> str:
-    ledger = open_ledger(settings)
-    problems = list(ledger.verify())
-    if problems:
-        raise GovernanceError(
-            f"{len(problems)} problems, first: {problems[0]}.", remedy="Run `governance ledger verify`."
-        )
-    size = parse_checkpoint(ledger.checkpoint()).size
-    for _, newest in ledger.entries(after=size - 2, limit=1) if size else ():
-        ahead = datetime.fromisoformat(newest.time) - datetime.now(UTC)
-        if ahead > TOLERANCE:
+    with open_ledger(settings) as ledger:
+        problems = list(ledger.verify())
+        if problems:
             raise GovernanceError(
-                f"The newest entry is from the future: its time {newest.time} is {ahead} ahead of this machine's clock.",
-                remedy="Set the clock of this machine, or of the one that wrote it: what is kept how long goes by it.",
+                f"{len(problems)} problems, first: {problems[0]}.", remedy="Run `governance ledger verify`."
             )
+        size = parse_checkpoint(ledger.checkpoint()).size
+        for _, newest in ledger.entries(after=size - 2, limit=1) if size else ():
+            ahead = datetime.fromisoformat(newest.time) - datetime.now(UTC)
+            if ahead > TOLERANCE:
+                raise GovernanceError(
+                    f"The newest entry is from the future: its time {newest.time} is {ahead} ahead of this machine's clock.",
+                    remedy="Set the clock of this machine, or of the one that wrote it: what is kept how long goes by it.",
+                )
     return "verified"
 
 

@@ -13,6 +13,7 @@ from governance.canonical import Digest, Json, digest
 from governance.entries import Entry, EntryKind
 from governance.errors import ProofError
 from governance.ports import Ledger
+from governance.shadow import shadow_of
 from governance.types import CandidateDecision
 from governance_adapters.commands.output import out, printable
 
@@ -20,6 +21,7 @@ POLICY_INPUT: Final = "policy_input"
 MODEL: Final = "model"
 _SHOWN_APART: Final = frozenset({"version", "decision", "findings", "fields", "intent", MODEL, "call"})
 """Members of a body that have a section of their own, or are digests of what has one."""
+_NO_GENERATION: Final = (EntryKind.POLICY, EntryKind.MODE)
 
 
 def entry_json(index: int, entry: Entry) -> dict[str, Json]:
@@ -35,7 +37,14 @@ def entry_json(index: int, entry: Entry) -> dict[str, Json]:
 
 
 def codes_of(entry: Entry) -> str:
-    """Why it came to that, in short: the reason codes of its decision, or the step that failed."""
+    """Why it came to that, in short: the reason codes of its decision, or the step that failed.
+
+    Of what shadow mode let go: what enforcement would have done.
+    """
+    if (shadow := shadow_of(entry)) is not None:
+        return f"SHADOW: {shadow.in_words()}"
+    if entry.kind is EntryKind.MODE:
+        return f"{entry.body['mode']} from here on"
     decision = decision_of(entry, ())
     if decision and decision.reasons:
         return ", ".join(reason.code for reason in decision.reasons)
@@ -73,7 +82,9 @@ def documents_json(ledger: Ledger, entry: Entry) -> dict[str, Json]:
 def print_entry(ledger: Ledger, index: int, entry: Entry, shown: dict[str, str]) -> None:
     """An entry in sections. `shown` has the documents of the entries before, and which entry that was."""
     out.print(Text(f"{index} {entry.kind.value} {entry.time}", style="bold"))
-    _section("", {"entry": entry.id, "subject" if entry.kind is EntryKind.POLICY else "generation": entry.subject})
+    if (shadow := shadow_of(entry)) is not None:
+        out.print(Text(f"  SHADOW MODE: {printable(shadow.in_words())}", style="bold yellow"))
+    _section("", {"entry": entry.id, "subject" if entry.kind in _NO_GENERATION else "generation": entry.subject})
     personal = personal_json(ledger, entry)
     gone = ledger.erasures(entry.id)
     words = {name: _in_words(value, gone.get(name)) for name, value in personal.items() if name != MESSAGES_FIELD}

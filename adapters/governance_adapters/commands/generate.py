@@ -11,10 +11,12 @@ from governance.assets import GovernedResult
 from governance.errors import ConfigurationError, GovernanceError
 from governance_adapters.commands.output import JsonFlag, err, out, print_json
 from governance_adapters.settings import Settings
+from governance_adapters.storage.ledger import SqlLedger
 from governance_adapters.wiring import govern, open_governor
 
 
 def generate(
+    context: typer.Context,
     prompt: Annotated[str, typer.Argument(help="What the image should show.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the signed file goes.")],
     model: Annotated[Path | None, typer.Option(help="Folder of a pipeline. Default: the reference model.")] = None,
@@ -40,6 +42,8 @@ def generate(
         raise ConfigurationError(f"The folder {output.absolute().parent} does not exist.", remedy="Make it first.")
     settings = Settings.load()
     governor = open_governor(settings)
+    if isinstance(governor.parts.ledger, SqlLedger):
+        context.call_on_close(governor.parts.ledger.close)
     try:
         with err.status("loading the model"):
             pipe = govern(
@@ -74,10 +78,13 @@ def generate(
                 "generation": result.generation_id,
                 "entry": item.asset.receipt.entry.id,
                 "index": receipt_index,
+                "shadow": None if item.shadow is None else item.shadow.as_json(),
             }
         )
     else:
         out.print(f"released {output}: asset {item.asset.id}, generation {result.generation_id}", markup=False)
+        if item.shadow is not None:
+            out.print(f"SHADOW MODE: {item.shadow.in_words()}", markup=False, style="yellow")
 
 
 def open_model(path: Path | None, dtype: str) -> Any:

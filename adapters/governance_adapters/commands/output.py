@@ -15,6 +15,7 @@ from governance.errors import GovernanceError
 from governance.ports import IngredientReport, ManifestState
 from governance.profile_fields import FieldState
 from governance.profiles import ProfileReport
+from governance.types import Mode
 from governance.verification import Status, Verification
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
@@ -82,9 +83,21 @@ def print_verification(verification: Verification) -> None:
         line = Text(f"  {check.name:<16}", style="bold")
         line.append(f"{check.status.value:<16}", style=STYLES[check.status])
         out.print(line.append(check.detail, style="not bold"))
+    if verification.mode is Mode.SHADOW:
+        line = Text("  shadow mode     ", style="bold yellow")
+        out.print(line.append(_shadowed(verification), style="not bold"))
     if verification.made_from:
         words = "; ".join(_made_from(ingredient) for ingredient in verification.made_from)
         out.print(Text("  made from       ", style="bold").append(words, style="not bold"))
+
+
+def _shadowed(verification: Verification) -> str:
+    """What shadow mode means for one file, in words."""
+    if verification.shadow is None:
+        return (
+            "made in shadow mode, its manifest says: policy may have denied it, and only its record says whether it did"
+        )
+    return f"made in shadow mode; {one_line(verification.shadow.in_words())}"
 
 
 def _made_from(ingredient: IngredientReport) -> str:

@@ -48,6 +48,12 @@ def search(
     subject: Annotated[str | None, typer.Option(help="The generation, or what else the entry is about.")] = None,
     work: Annotated[str | None, typer.Option(help="Id of a protected work that a finding is about.")] = None,
     words: Annotated[str | None, typer.Option(help="Words that all occur in the prompts.")] = None,
+    shadow: Annotated[
+        str | None,
+        typer.Option(
+            help="Made in shadow mode, and what enforcement would have made of it: any, released, denied, held or failed."
+        ),
+    ] = None,
     after: Annotated[int, typer.Option(help="Only entries with a higher index: the cursor of a page.")] = -1,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
     as_json: JsonFlag = False,
@@ -55,7 +61,7 @@ def search(
     """Find entries for which every filter holds, oldest first."""
     query = Query(
         _instant(since), _instant(until), principal, reviewer, purpose, model, lora, bundle, stage, outcome, kind, reason,
-        tuple(map(ScoreRange.parse, score or ())), asset, watermark, algorithm, subject, work, words,
+        tuple(map(ScoreRange.parse, score or ())), asset, watermark, algorithm, subject, work, words, shadow,
     )  # fmt: skip
     found, beyond = _found(open_ledger(Settings.load()), query, after, limit)
     if as_json:

@@ -20,6 +20,7 @@ from PIL import Image
 from governance.canonical import Digest
 from governance.errors import DetectorError, GovernanceError
 from governance.types import Finding, Pixels
+from governance_adapters.detectors.devices import torch_device
 from governance_adapters.detectors.labels import MAX_CLASSES, labels_of
 from governance_adapters.detectors.pictures import checked
 from governance_adapters.detectors.weights import CONFIG, PROCESSOR, WeightsFolder
@@ -123,7 +124,8 @@ class ImageClassifier(_Classifier):
         import torch
 
         with torch.inference_mode():
-            logits = self._model(**self._processor(images=picture, return_tensors="pt")).logits[0].double()
+            seen = self._processor(images=picture, return_tensors="pt").to(self._model.device)
+            logits = self._model(**seen).logits[0].double()
             likely = torch.sigmoid(logits) if self._multiple else torch.softmax(logits, dim=0)
         return [1 - p if benign else p for p, benign in zip(likely.tolist(), self._benign, strict=True)]
 
@@ -164,7 +166,7 @@ class SafetyChecker(_Classifier):
 
         model = self._model
         with torch.inference_mode():
-            seen = self._processor(images=picture, return_tensors="pt")["pixel_values"]
+            seen = self._processor(images=picture, return_tensors="pt")["pixel_values"].to(model.device)
             embedding = model.visual_projection(model.vision_model(seen)[1])
             special = cosine_similarity(embedding, model.special_care_embeds) - model.special_care_embeds_weights
             concepts = cosine_similarity(embedding, model.concept_embeds) - model.concept_embeds_weights
@@ -208,7 +210,7 @@ def _configured(folder: WeightsFolder) -> tuple[Any, Any]:
 
 
 def _model(kind: Any, folder: WeightsFolder, config: Any) -> Any:
-    """A model in float32 whose every weight came from the folder."""
+    """A model in float32 whose every weight came from the folder, on the accelerator where there is one."""
     import safetensors.torch
     import torch
 
@@ -219,7 +221,7 @@ def _model(kind: Any, folder: WeightsFolder, config: Any) -> Any:
         None, config=config, state_dict=tensors, dtype=torch.float32, output_loading_info=True
     )
     _refuse_gaps(folder, report)
-    return model.eval()
+    return model.eval().to(torch_device())
 
 
 def _refuse_gaps(folder: WeightsFolder, report: Mapping[str, Any]) -> None:

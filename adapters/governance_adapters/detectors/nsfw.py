@@ -17,6 +17,7 @@ from PIL import Image
 from governance.canonical import Digest, digest
 from governance.errors import ConfigurationError, DetectorError
 from governance.types import Finding, Pixels
+from governance_adapters.detectors.devices import onnx_providers
 from governance_adapters.detectors.pictures import checked
 
 NAME = "nsfw"
@@ -69,7 +70,7 @@ class OpenNsfwDetector:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         try:
-            self._session: Any = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            self._session: Any = onnxruntime.InferenceSession(content, options, providers=onnx_providers())
             self._input: str = self._session.get_inputs()[0].name
         except Exception as error:  # onnxruntime has no common base; without a session nothing is scored
             raise DetectorError(f"ONNX Runtime cannot load the NSFW weights: {error}.", remedy=_REINSTALL) from error

@@ -34,7 +34,7 @@ from governance_adapters.marking.signing_call import SigningCall
 
 
 class C2paReader:
-    """Reads C2PA manifests of PNG, JPEG and WebP files with our own trust roots, and no network.
+    """Reads C2PA manifests of PNG, JPEG, WebP, MP4 and WAV files with our own trust roots, and no network.
 
     Thread-safe and fork-safe: each call makes its own c2pa-rs context (0.1 ms), so no native state is shared.
 
@@ -135,14 +135,14 @@ class C2paSigner:
         manifest: Mapping[str, Json],
         ingredients: Sequence[IngredientFile] = (),
     ) -> SignedContent:
-        """Sign `manifest` into `content`, an unsigned PNG, JPEG or WebP file, and read it back.
+        """Sign `manifest` into `content`, an unsigned PNG, JPEG, WebP, MP4 or WAV file, and read it back.
 
         The manifest store of each ingredient goes on as it is. Of a file without one nothing is read: c2pa-rs would copy
         its XMP identifiers and addresses into the manifest, for everybody to see.
 
         Raises:
             SigningError: the certificate is not valid now, the key or the time-stamp authority failed, the file is not
-                an unsigned image of `media_type`, an ingredient is no file of its media type or its manifest is invalid,
+                an unsigned file of `media_type`, an ingredient is no file of its media type or its manifest is invalid,
                 or the result does not read back as Trusted with the same assertion and all its ingredients.
         """
         check_validity(self._path, self._clock())
@@ -175,12 +175,12 @@ class C2paSigner:
         if media_type_of(content) != media_type:
             raise SigningError(
                 f"The content is not a file of type {media_type} that can be signed.",
-                remedy="Encode the image as PNG, JPEG or WebP first.",
+                remedy="Encode it as PNG, JPEG, WebP, MP4 or WAV first.",
             )
         if self.read(content).state is not ManifestState.MISSING:
             # c2pa-rs would drop the old manifest without a word.
             raise SigningError(
-                "The file carries a manifest already, or cannot be read.", remedy="Sign a freshly encoded image."
+                "The file carries a manifest already, or cannot be read.", remedy="Sign a freshly encoded file."
             )
 
     def _sign(

@@ -1,7 +1,8 @@
-"""Where PNG, JPEG and WebP files keep metadata: taken apart and put together again without a look at the pixels.
+"""Where files keep metadata: taken apart and put together again without a look at what they show.
 
 PNG (W3C, third edition) is chunks with a CRC each; JPEG (ITU-T T.81) segments up to the first scan; WebP (RFC 9649) a
-RIFF of chunks, of which `VP8X` says what else there is. Every byte that is not asked about stays as it was.
+RIFF of chunks, of which `VP8X` says what else there is. MP4 is `governance_adapters.marking.boxes`, WAV
+`governance_adapters.marking.riff`. Every byte that is not asked about stays as it was.
 """
 
 from __future__ import annotations
@@ -11,7 +12,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from governance.errors import MarkError
+from governance_adapters.marking.boxes import is_mp4, mp4_packets, mp4_with
+from governance_adapters.marking.riff import is_wav, wav_packets, wav_with
 
+MP4: Final = "video/mp4"
+WAV: Final = "audio/wav"
 PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 XMP_KEYWORD: Final = b"XML:com.adobe.xmp"
 XMP_HEADER: Final = b"http://ns.adobe.com/xap/1.0/\0"
@@ -30,7 +35,7 @@ def media_type_of(content: bytes) -> str:
     """The media type by the first bytes.
 
     Raises:
-        MarkError: it is none of PNG, JPEG and WebP.
+        MarkError: it is none of PNG, JPEG, WebP, MP4 and WAV.
     """
     if content.startswith(PNG_SIGNATURE):
         return "image/png"
@@ -38,8 +43,12 @@ def media_type_of(content: bytes) -> str:
         return "image/jpeg"
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "image/webp"
+    if is_mp4(content):
+        return MP4
+    if is_wav(content):
+        return WAV
     raise MarkError(
-        "These bytes are no PNG, JPEG or WebP file.", remedy="Pass a complete file in one of these formats."
+        "These bytes are no PNG, JPEG, WebP, MP4 or WAV file.", remedy="Pass a complete file in one of these formats."
     )
 
 
@@ -52,11 +61,15 @@ def packets(content: bytes) -> list[bytes]:
     kind = media_type_of(content)
     if kind == "image/png":
         found = [
-            _international(data) for name, data in _png(content) if name == b"iTXt" and _keyword(data) == XMP_KEYWORD
+            _international(data)
+            for name, data in png_chunks(content)
+            if name == b"iTXt" and _keyword(data) == XMP_KEYWORD
         ]
     elif kind == "image/jpeg":
         segments, _ = _jpeg(content)
         found = [_segment_packet(segment) for segment in segments if _is_xmp(segment)]
+    elif kind in (MP4, WAV):
+        found = mp4_packets(content) if kind == MP4 else wav_packets(content)
     else:
         found = [data for name, data in _webp(content) if name == b"XMP "]
     if any(len(packet) > MAX_PACKET for packet in found):
@@ -72,7 +85,7 @@ def texts(content: bytes) -> list[tuple[str, str]]:
     """
     if media_type_of(content) != "image/png":
         return []
-    pairs = (data.partition(b"\0") for name, data in _png(content) if name == b"tEXt")
+    pairs = (data.partition(b"\0") for name, data in png_chunks(content) if name == b"tEXt")
     return [(key.decode("latin-1"), text.decode("latin-1")) for key, _, text in pairs]
 
 
@@ -85,10 +98,17 @@ def with_packet(content: bytes, packet: bytes, png_texts: dict[str, str]) -> byt
     kind = media_type_of(content)
     if kind == "image/png":
         return _png_with(content, packet, png_texts)
+    if kind in (MP4, WAV):
+        return mp4_with(content, packet) if kind == MP4 else wav_with(content, packet)
     return _jpeg_with(content, packet) if kind == "image/jpeg" else _webp_with(content, packet)
 
 
-def _png(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+def png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Name and content of each chunk of a PNG file, in order.
+
+    Raises:
+        MarkError: a chunk is cut short, or its checksum does not match.
+    """
     position, name = len(PNG_SIGNATURE), b""
     while name != b"IEND":
         length = int.from_bytes(content[position : position + 4])
@@ -105,7 +125,7 @@ def _png(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 def _png_with(content: bytes, packet: bytes, png_texts: dict[str, str]) -> bytes:
     chunks = [
         (name, data)
-        for name, data in _png(content)
+        for name, data in png_chunks(content)
         if not (name == b"iTXt" and _keyword(data) == XMP_KEYWORD)
         and not (name == b"tEXt" and _keyword(data).decode("latin-1") in png_texts)
     ]
@@ -115,9 +135,12 @@ def _png_with(content: bytes, packet: bytes, png_texts: dict[str, str]) -> bytes
     if pixels is None:
         raise _broken("it has no pixels")
     whole = (*chunks[:pixels], *new, *chunks[pixels:])
-    return PNG_SIGNATURE + b"".join(
-        len(data).to_bytes(4) + name + data + zlib.crc32(name + data).to_bytes(4) for name, data in whole
-    )
+    return PNG_SIGNATURE + b"".join(png_chunk(*chunk) for chunk in whole)
+
+
+def png_chunk(name: bytes, data: bytes) -> bytes:
+    """One chunk of a PNG file, with its length and its checksum."""
+    return len(data).to_bytes(4) + name + data + zlib.crc32(name + data).to_bytes(4)
 
 
 def _keyword(data: bytes) -> bytes:

@@ -62,13 +62,17 @@ def c2pa_settings(trust: TrustRoots, tsa_url: str | None) -> dict[str, object]:
 
 
 def media_type_of(content: bytes) -> str | None:
-    """The media type of a PNG, JPEG or WebP file by its first bytes; None for anything else."""
+    """The media type of a PNG, JPEG, WebP, MP4 or WAV file by its first bytes; None for anything else."""
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if content.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "image/webp"
+    if content[4:8] == b"ftyp":
+        return "video/mp4"
+    if content[:4] == b"RIFF" and content[8:12] == b"WAVE":
+        return "audio/wav"
     return None
 
 

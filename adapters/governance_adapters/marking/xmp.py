@@ -1,4 +1,4 @@
-"""Port `MetadataWriter`: XMP (ISO 16684-1) in PNG, JPEG and WebP, and the PNG text chunk that GB 45438-2025 names.
+"""Port `MetadataWriter`: XMP (ISO 16684-1) in PNG, JPEG, WebP, MP4 and WAV, and the PNG text chunk of GB 45438-2025.
 
 Packets are written as RDF/XML with one element a property and read with a parser that knows no entities, so a file can
 neither expand into memory nor reach for another. What the packet says beyond the properties that are set stays in it.
@@ -47,7 +47,9 @@ class XmpWriter:
                 or the file carries XMP that cannot be read.
         """
         if media_type_of(content) != media_type:
-            raise MarkError(f"The content is no {media_type} file.", remedy="Encode it as PNG, JPEG or WebP first.")
+            raise MarkError(
+                f"The content is no {media_type} file.", remedy="Encode it in a format that is known first."
+            )
         png_texts = {name.partition(":")[2]: text for name, text in properties.items() if name.startswith(f"{_PNG}:")}
         if png_texts and media_type != "image/png":
             raise MarkError("Only a PNG file has text chunks.", remedy=f"Leave out what begins with `{_PNG}:`.")
@@ -71,7 +73,7 @@ class XmpWriter:
         The value of an array or a structure is its texts, joined.
 
         Raises:
-            MarkError: the bytes are no PNG, JPEG or WebP file; the packet is no XMP, says a property twice or declares
+            MarkError: the bytes are no PNG, JPEG, WebP, MP4 or WAV file; the packet is no XMP, says a property twice or declares
                 entities; or there is more than one packet.
         """
         found: dict[str, str] = {}

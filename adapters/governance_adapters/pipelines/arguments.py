@@ -1,44 +1,59 @@
-"""From a diffusers call to a request that policy can see, and back to the keyword arguments that run it.
+"""From a diffusers call to a request that policy can see, and to the keyword arguments that run it.
 
-Texts, sizes, steps, counts, generators, scalars and pictures are understood. Tensors and callbacks are opaque: policy is
-told that they are there and decides whether they may be. Everything else - lists of numbers, say - is refused unless it is
-the parameter's default: an argument that policy cannot see is not passed on. What is passed on are exact copies, so that
-nothing changes between check and call; only a callback is the caller's own.
+Each argument of the call is taken by `taking`: numbers and options become facts, texts prompts, pictures inputs, and of
+tensors and callbacks policy is told that they are there. An argument that policy cannot see is refused. What is passed on are
+exact copies, so that nothing changes between check and call.
 """
 
 from __future__ import annotations
 
 import inspect
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-import numpy as np
 from diffusers import DiffusionPipeline
 
+from governance.canonical import Json
 from governance.errors import RequestError, UnsupportedArgumentError
-from governance.facts import MAX_IMAGES
-from governance.types import GenerationRequest, InputImage, OpaqueArgument, Principal, Prompt, PromptKind, Scalar
+from governance.types import GenerationRequest, InputImage, MediaKind, OpaqueArgument, Parameter, Principal, Prompt
+from governance_adapters.pipelines.counts import (
+    BATCH_SIZE,
+    FRAME_COUNT,
+    PER_PROMPT,
+    STEPS,
+    counted_frames,
+    counted_images,
+    counted_steps,
+)
 from governance_adapters.pipelines.generators import CallerGenerators
-from governance_adapters.pipelines.images import check_count, hold_images
-from governance_adapters.pipelines.opaque import hold_opaque
-from governance_adapters.pipelines.sizes import generated_size, whole
+from governance_adapters.pipelines.kinds import output_kind
+from governance_adapters.pipelines.recorded import LINE_ARGUMENTS, recorded
+from governance_adapters.pipelines.sizes import SIZE, generated_size
+from governance_adapters.pipelines.takes import Takes, taken_by
+from governance_adapters.pipelines.taking import Taken, Taking, exact
 
-OUTPUT_TYPES = ("pil", "np", "pt")
-_COUNTS = ("num_images_per_prompt", "batch_size")
-_STEPS = "num_inference_steps"
-_LINE_ARGUMENTS = frozenset({"generator", "output_type", "return_dict", _STEPS, "width", "height", *_COUNTS})
+OUTPUT_TYPES: Final = ("pil", "np", "pt")
+FRAME_RATE: Final = "frames_per_second"
+"""Our own argument for pipelines that take no frame rate."""
+OWN_ARGUMENTS: Final = (SIZE, FRAME_COUNT, FRAME_RATE)
+"""What a call says of its output beside the pipeline's own arguments, where the pipeline does not."""
+_FACTS_ALREADY: Final = frozenset({STEPS, "width", "height", "frames", BATCH_SIZE, *PER_PROMPT, *LINE_ARGUMENTS})
+"""Arguments that are facts of their own, or of the line, so that they are not among the parameters."""
 
 
 @dataclass(frozen=True, slots=True)
 class BoundArguments:
-    """One call, bound: private copies of its arguments, and what it means."""
+    """One call, bound: private copies of its arguments, and what it means.
+
+    `width` and `height` are pixels, `frames` those of each video: what it makes at most. `arguments` is the call as it was
+    filled, for the record.
+    """
 
     keywords: Mapping[str, Any]
     prompts: tuple[Prompt, ...]
-    parameters: Mapping[str, Scalar]
+    parameters: Mapping[str, Parameter]
     steps: int
     width: int
     height: int
@@ -48,6 +63,9 @@ class BoundArguments:
     return_dict: bool
     opaque: tuple[OpaqueArgument, ...] = ()
     inputs: tuple[InputImage, ...] = ()
+    media: tuple[MediaKind, ...] = (MediaKind.IMAGE,)
+    frames: int = 1
+    arguments: Mapping[str, Json] = field(default_factory=dict)
 
     def request(
         self, request_id: str, principal: Principal, purpose: str, model: str, markets: Sequence[str] = ()
@@ -70,6 +88,9 @@ class BoundArguments:
             generators=self.generators.recorded,
             markets=tuple(markets),
             opaque=self.opaque,
+            media=self.media,
+            frames=self.frames,
+            arguments=self.arguments,
         )
 
 
@@ -78,151 +99,118 @@ def bind(
 ) -> BoundArguments:
     """Bind `args` and `kwargs` to the signature of `call`, the pipeline's own `__call__`.
 
-    numpy scalars become the Python numbers they stand for.
+    Beside the pipeline's own arguments, `kwargs` may have ours: `size`, `frame_count` and `frames_per_second`, unless the
+    pipeline has arguments of these names. numpy scalars become the Python numbers they stand for.
 
     Raises:
         UnsupportedArgumentError: an argument that policy could not see.
-        RequestError: the arguments do not fit the signature, or name no size.
+        RequestError: the arguments do not fit the signature, or nothing says how large what they make is.
     """
-    signature, values = _named(pipe, call, args, kwargs)
-    prompts: list[Prompt] = []
-    parameters: dict[str, Scalar] = {}
-    keywords: dict[str, Any] = {}
-    opaque: list[OpaqueArgument] = []
-    inputs: list[InputImage] = []
-    batch = steps = 1
-    for name, value in values.items():
-        default = signature.parameters[name].default
-        if value is None or name in _LINE_ARGUMENTS:
-            keywords[name] = value
-        elif "prompt" in name and _is_text(value):
-            keywords[name] = value
-            texts = [value] if isinstance(value, str) else value
-            prompts.extend(_prompts(name, texts))
-            batch = max(batch, len(texts))
-        elif isinstance(value, (bool, int, float)):
-            keywords[name] = parameters[name] = value
-        elif _is_default(value, default):
-            keywords[name] = deepcopy(default) if type(default) in (list, tuple) else default
-        elif (pictures := hold_images(name, value)) is not None:
-            keywords[name] = pictures.value
-            inputs.extend(pictures.inputs)
-        elif (held := hold_opaque(name, value)) is not None:
-            keywords[name] = held.value
-            opaque.append(held.argument)
-            batch, steps = max(batch, held.batch), max(steps, held.steps)
-        else:
-            raise UnsupportedArgumentError(
-                f"The argument {name!r} of type {type(value).__name__} cannot be shown to policy.",
-                remedy="Leave it out: texts, numbers, sizes, counts, generators, pictures, tensors and callbacks can be "
-                "governed.",
-            )
-    check_count(len(inputs))
-    understood = _bound(pipe, values, keywords, prompts, parameters, batch, tuple(inputs))
-    return replace(understood, steps=max(understood.steps, steps), opaque=tuple(opaque))
-
-
-def _named(
-    pipe: DiffusionPipeline, call: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> tuple[inspect.Signature, dict[str, Any]]:
-    """The signature of `call`, and the value of each of its parameters, defaults included."""
     signature = inspect.signature(call)
+    takes = taken_by(signature)
+    own = {name: kwargs[name] for name in OWN_ARGUMENTS if name in kwargs and name not in takes}
+    given = _given(pipe, signature, args, {name: value for name, value in kwargs.items() if name not in own})
+    taking = Taking()
+    taken = {name: _taken(taking, takes[name], value) for name, value in given.items()}
+    taken |= {name: taking.take(Takes.of(_own_parameter(name)), value) for name, value in own.items()}
+    keywords = {name: taken[name].value for name in given}
+    defaults = {name: each.default for name, each in takes.items() if name not in given}
+    return _bound(pipe, taking, taken, keywords, defaults)
+
+
+def _bound(
+    pipe: DiffusionPipeline,
+    taking: Taking,
+    taken: Mapping[str, Taken],
+    keywords: dict[str, Any],
+    defaults: Mapping[str, Any],
+) -> BoundArguments:
+    """What the call means. `keywords` are those given, `defaults` what the others are."""
+    for name, default in defaults.items():
+        if isinstance(default, (bool, int, float)):
+            taking.take(Takes.of(_own_parameter(name)), default)
+    values = {**defaults, **keywords}
+    said = {name: taken[name].value for name in OWN_ARGUMENTS if name in taken and name not in values}
+    kind = output_kind(type(pipe))
+    media = (MediaKind.IMAGE,) if kind is None else kind.media
+    images = counted_images(values)
+    seen = MediaKind.AUDIO not in media or len(media) > 1
+    width, height = generated_size(pipe, values, taking.inputs, said.get(SIZE)) if seen else (1, 1)
+    return BoundArguments(
+        keywords={**{name: deepcopy(default) for name, default in defaults.items()}, **keywords},
+        prompts=tuple(taking.prompts),
+        parameters={name: value for name, value in taking.parameters.items() if name not in _FACTS_ALREADY},
+        steps=counted_steps(values),
+        width=width,
+        height=height,
+        images=images,
+        generators=CallerGenerators.read(values.get("generator"), images),
+        output_type=_output_type(values),
+        return_dict=bool(values.get("return_dict", True)),
+        opaque=tuple(taking.opaque),
+        inputs=tuple(taking.inputs),
+        media=media,
+        frames=counted_frames(pipe, values, taking.inputs, said.get(FRAME_COUNT)) if MediaKind.VIDEO in media else 1,
+        arguments={name: recorded(each.place) for name, each in taken.items() if name not in LINE_ARGUMENTS},
+    )
+
+
+def _given(
+    pipe: DiffusionPipeline, signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The arguments that were given, by name."""
     try:
         bound = signature.bind(pipe, *args, **kwargs)
     except TypeError as error:
         raise RequestError(
             f"These arguments do not fit {type(pipe).__name__}: {error}.", remedy="Check the call."
         ) from error
-    bound.apply_defaults()
-    values = {name: _exact(value) for name, value in list(bound.arguments.items())[1:]}
+    values = dict(list(bound.arguments.items())[1:])
     for name, parameter in signature.parameters.items():
-        if parameter.kind is inspect.Parameter.VAR_KEYWORD and (unknown := values.pop(name, {})):
+        variadic = parameter.kind in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+        if variadic and (unknown := values.pop(name, None)):
             raise UnsupportedArgumentError(
-                f"{type(pipe).__name__} does not say what {', '.join(unknown)} would do.",
+                f"{type(pipe).__name__} does not say what {', '.join(map(str, unknown))} would do.",
                 remedy="Leave it out: only parameters of the pipeline's own signature can be governed.",
             )
-    return signature, values
+    return values
 
 
-def _prompts(name: str, texts: Sequence[str]) -> list[Prompt]:
-    """The texts of one parameter; empty negative prompts ask for nothing and are left out, the others keep their place."""
-    kind = PromptKind.NEGATIVE if "negative" in name else PromptKind.PROMPT
-    return [
-        Prompt(text, kind, name, position) for position, text in enumerate(texts) if text or kind is PromptKind.PROMPT
-    ]
+def _taken(taking: Taking, takes: Takes, value: Any) -> Taken:
+    if takes.name in LINE_ARGUMENTS:
+        return Taken(
+            exact(value) if isinstance(value, str) else value, None
+        )  # the line fills these, or runs clones of them
+    if _is_default(value, takes.default):
+        copy = deepcopy(takes.default)
+        if isinstance(copy, (bool, int, float)):
+            taking.take(takes, copy)
+        return Taken(copy, copy)
+    return taking.take(takes, value)
 
 
-def _bound(
-    pipe: DiffusionPipeline,
-    values: Mapping[str, Any],
-    keywords: dict[str, Any],
-    prompts: Sequence[Prompt],
-    parameters: dict[str, Scalar],
-    batch: int,
-    inputs: tuple[InputImage, ...],
-) -> BoundArguments:
-    output_type = values.get("output_type", "pil")
+def _own_parameter(name: str) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY)
+
+
+def _output_type(values: Mapping[str, Any]) -> str:
+    output_type = values.get("output_type", OUTPUT_TYPES[0])
     if type(output_type) is not str or output_type not in OUTPUT_TYPES:
         raise UnsupportedArgumentError(
             f"output_type={output_type!r} would hand out what no detector has seen.",
             remedy=f"Use one of {', '.join(OUTPUT_TYPES)}.",
         )
-    images = batch
-    for name in _COUNTS:
-        images *= whole(name, 1 if values.get(name) is None else values[name])
-    if images > MAX_IMAGES:
-        raise RequestError(f"{images} images are too many.", remedy=f"Ask for at most {MAX_IMAGES} a call.")
-    generators = CallerGenerators.read(values.get("generator"), images)
-    width, height = generated_size(pipe, values, inputs)
-    return BoundArguments(
-        keywords=keywords,
-        prompts=tuple(prompts),
-        parameters=parameters,
-        steps=_steps(values),
-        width=width,
-        height=height,
-        images=images,
-        generators=generators,
-        output_type=output_type,
-        return_dict=bool(values.get("return_dict", True)),
-        inputs=inputs,
-    )
-
-
-def _steps(values: Mapping[str, Any]) -> int:
-    """The denoising steps of all stages: some pipelines run a prior of their own, with steps of its own."""
-    given = {name: value for name, value in values.items() if name == _STEPS or (name.endswith(_STEPS) and value)}
-    return sum(whole(name, value) for name, value in given.items()) or 1
-
-
-def _exact(value: Any) -> Any:
-    """Scalars, texts and plain lists as exact builtin copies: a subclass could say one thing now and another later.
-
-    A subclass of list or tuple stays as it is, which `bind` then refuses.
-    """
-    if isinstance(value, (bool, np.bool_)):
-        return bool(value)
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, (int, np.integer)):
-        return operator.index(value)
-    if isinstance(value, (float, np.floating)):
-        return float(value)
-    if type(value) in (list, tuple):
-        copied = [str.__str__(item) if isinstance(item, str) else item for item in value]
-        return copied if type(value) is list else tuple(copied)
-    return value
-
-
-def _is_text(value: Any) -> bool:
-    """Whether `value` is an exact text, or a list or tuple of them."""
-    return type(value) is str or (
-        type(value) in (list, tuple) and bool(value) and all(type(item) is str for item in value)
-    )
+    return output_type
 
 
 def _is_default(value: Any, default: Any) -> bool:
-    """Whether an argument is its parameter's plain default. Identity or equality of plain values, never of tensors."""
+    """Whether an argument is its parameter's plain default: the same object, or plain values all equal."""
     if value is default:
         return True
-    return type(value) is type(default) and type(value) in (str, tuple, list) and bool(value == default)
+    if type(value) is not type(default):
+        return False
+    if type(value) in (list, tuple):
+        return len(value) == len(default) and all(map(_is_default, value, default))
+    if type(value) is dict:
+        return value.keys() == default.keys() and all(_is_default(value[name], default[name]) for name in default)
+    return type(value) in (str, int, float, bool) and bool(value == default)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -12,14 +11,19 @@ from typing import Any
 from diffusers import DiffusionPipeline
 
 from governance.assets import GovernedResult
-from governance.errors import ConfigurationError, RequestError, WithheldError
+from governance.errors import ConfigurationError, ModelError, RequestError, SealedError, WithheldError
 from governance.governor import Governor
 from governance.overlap import Job, Overlap
 from governance.types import GenerationRequest
+from governance_adapters.pipelines import turns
 from governance_adapters.pipelines.arguments import BoundArguments, bind
 from governance_adapters.pipelines.asked import Asked, Defaults
 from governance_adapters.pipelines.bound import BoundPipeline
+from governance_adapters.pipelines.callbacks import asked_tensors, guarded_callbacks
+from governance_adapters.pipelines.origins import refuse_remote_code
 from governance_adapters.pipelines.output import governed_output, named_output_class
+from governance_adapters.pipelines.sealing import Seal
+from governance_adapters.pipelines.taps import refuse_taps
 
 logger = logging.getLogger(__name__)
 
@@ -27,19 +31,18 @@ logger = logging.getLogger(__name__)
 class Calls:
     """Binds, judges and makes one batch at a time: schedulers and generators keep state.
 
-    `original` is the pipeline's own class, whose call runs.
+    `original` is the pipeline's own class, whose call runs; `seal` goes on whatever the pipeline holds when it is called.
     """
 
-    def __init__(self, original: type[Any], governor: Governor, defaults: Defaults) -> None:
+    def __init__(self, original: type[Any], governor: Governor, defaults: Defaults, seal: Seal) -> None:
         self._original, self._own_call = original, original.__call__
-        self._governor, self._defaults = governor, defaults
-        self._running, self._holder = threading.Lock(), set[int]()
+        self._governor, self._defaults, self._seal = governor, defaults, seal
         self._output_class = named_output_class(original)
         self._overlap = Overlap[Any]()
 
     def run(self, pipe: DiffusionPipeline, args: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
         """One call, down the whole line before the next begins."""
-        with self._turn():
+        with self._turn(pipe):
             arguments, request, bound = self._bind(pipe, args, keywords)
             try:
                 result = self._governor.generate(request, bound)
@@ -51,17 +54,17 @@ class Calls:
 
     def submit(self, pipe: DiffusionPipeline, args: Sequence[Any], keywords: Mapping[str, Any]) -> Future[Any]:
         """One call, generated after those submitted before it and finished beside those after it."""
-        self._refuse_nested()
+        self._refuse_nested(pipe)
         return self._overlap.submit(self._job(pipe, args, keywords))
 
     def stream(self, pipe: DiffusionPipeline, calls: Iterator[Mapping[str, Any]]) -> Iterator[Any]:
         """Many calls so; see `Overlap.stream`."""
-        self._refuse_nested()
+        self._refuse_nested(pipe)
         return self._overlap.stream(self._job(pipe, (), keywords) for keywords in calls)
 
     def _job(self, pipe: DiffusionPipeline, args: Sequence[Any], keywords: Mapping[str, Any]) -> Job[Any]:
         def first() -> Callable[[], Any]:
-            with self._turn():
+            with self._turn(pipe):
                 arguments, request, bound = self._bind(pipe, args, keywords)
                 generation = self._governor.begin(request, bound)
                 bound.advance_generators()  # now: the next call binds before this one is finished
@@ -74,9 +77,13 @@ class Calls:
     ) -> tuple[BoundArguments, GenerationRequest, BoundPipeline]:
         _drop_fixed_mark(pipe)
         try:
+            refuse_remote_code(pipe)
+            self._seal.close(pipe)
+            refuse_taps(pipe)
             asked, own = self._defaults.taken_from(keywords)
-            arguments = bind(pipe, self._own_call, args, own)
-        except (ConfigurationError, RequestError) as error:
+            tensors = asked_tensors(own)
+            arguments = guarded_callbacks(bind(pipe, self._own_call, args, own), tensors)
+        except (ConfigurationError, ModelError, RequestError, SealedError) as error:
             self._governor.refuse(error)
             raise
         bound = BoundPipeline(pipe, self._own_call, arguments)
@@ -88,28 +95,24 @@ class Calls:
 
     def _output(self, arguments: BoundArguments, bound: BoundPipeline, result: GovernedResult) -> Any:
         self._output_class = bound.output_class or self._output_class
-        decode = self._governor.parts.encoder.decode
+        decode = self._governor.parts.codecs.decode
         decoded = [None if item.asset is None else decode(item.asset.content) for item in result.items]
         return governed_output(
-            self._output_class, bound.flags, result, decoded, arguments.output_type, return_dict=arguments.return_dict
+            self._output_class, bound.made, result, decoded, arguments.output_type, return_dict=arguments.return_dict
         )
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        self._refuse_nested()
-        with self._running:
-            try:
-                self._holder.add(threading.get_ident())
-                yield
-            finally:
-                self._holder.clear()
+    def _turn(self, pipe: DiffusionPipeline) -> Iterator[None]:
+        self._refuse_nested(pipe)
+        with turns.taken(pipe, turns.parts_of(pipe)):
+            yield
 
-    def _refuse_nested(self) -> None:
-        """A call from within a call, as a callback makes it, would wait for itself."""
-        if threading.get_ident() in self._holder:
+    def _refuse_nested(self, pipe: DiffusionPipeline) -> None:
+        """A call from within a call, as a callback makes it, would wait for itself; so would one that shares its parts."""
+        if turns.held_here((pipe, *turns.parts_of(pipe))):
             nested = RequestError(
-                f"This {self._original.__name__} is called from within its own call.",
-                remedy="Call it when it has returned.",
+                f"This {self._original.__name__} is called from within its own call, or from one that shares its parts.",
+                remedy="Call it when that has returned.",
             )
             self._governor.refuse(nested)
             raise nested

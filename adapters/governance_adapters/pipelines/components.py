@@ -1,61 +1,91 @@
-"""Digests of the parts of a pipeline that are no torch modules - tokenizers, processors - and of configurations."""
+"""Digests of the parts of a pipeline that are no torch modules - processors, guiders, helpers - and of configurations."""
 
 from __future__ import annotations
 
-import json
 import math
-import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from enum import Enum
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from diffusers import SchedulerMixin
+from diffusers.guiders.guider_utils import BaseGuidance
 from transformers import FeatureExtractionMixin, ImageProcessingMixin, PreTrainedTokenizerBase, ProcessorMixin
 
 from governance.canonical import Digest, Json, canonical_bytes, digest, without_floats
 from governance.errors import GovernanceError, ModelError
+from governance_adapters.pipelines.plain_state import (
+    attributes_of,
+    class_of,
+    indescribable,
+    is_of_libraries,
+    plain_state,
+)
+from governance_adapters.pipelines.tokenizer_digests import tokenizer_digest
 
 _VOLATILE_KEYS = frozenset({"transformers_version", "dtype", "torch_dtype", "architectures"})
 """Configuration keys that differ between library versions for one and the same model."""
 
-_SET_BY_CALLS = ("truncation", "padding")
-"""Parts of a tokenizer's state that every call of it sets anew."""
-
-_STATES_KEPT = 8
-
-_tokenizers: WeakKeyDictionary[PreTrainedTokenizerBase, dict[Digest, Digest]] = WeakKeyDictionary()
-_lock = threading.Lock()
+_PROCESSORS = (ProcessorMixin, ImageProcessingMixin, FeatureExtractionMixin)
+_DATA = (bool, int, float, str, list, tuple, dict, np.generic)
 
 
 def component_digest(component: Any, content: Digest) -> Digest:
     """The digest of a component: its class, its configuration, and its content."""
-    return digest(
-        canonical_bytes({"class": type(component).__name__, "config": config_of(component), "content": content})
-    )
+    described: dict[str, Json] = {"class": class_of(component), "config": config_of(component), "content": content}
+    if isinstance(component, torch.nn.Module) and getattr(component, "config", None) is None:
+        described.update(_inner_configs(component))
+    return digest(canonical_bytes(described))
 
 
-def content_digest(name: str, component: Any) -> Digest:
+def content_digest(name: str, component: Any, *, left_out: frozenset[str] = frozenset()) -> Digest:
     """The digest of what a component without weights holds beside its configuration.
 
-    A tokenizer holds its whole state, a processor of several parts those parts, other processors and schedulers nothing.
+    A tokenizer holds its whole state, a processor of several parts those parts, a scheduler nothing, a guider whether it
+    is switched on, another object of the libraries all of its attributes. Plain data is described as it is.
+    `left_out` are the settings of tokenizers that the pipeline's own call sets.
 
     Raises:
         ModelError: a kind that cannot be described, or one that holds weights out of sight.
     """
     if isinstance(component, PreTrainedTokenizerBase):
-        return _tokenizer_digest(name, component)
-    if not hasattr(component, "to_dict") and not hasattr(component, "config"):
-        raise _indescribable(name, component)
-    parts: dict[str, Json] = {}
-    may_hold_tables = isinstance(component, SchedulerMixin)  # they follow from its configuration
+        return tokenizer_digest(name, component, left_out=left_out)
+    if isinstance(component, _DATA):
+        return digest(canonical_bytes(plain_state(name, component)))
+    if isinstance(component, SchedulerMixin):  # what it holds follows from its configuration
+        return digest(b"")
+    if isinstance(component, BaseGuidance):
+        return digest(b"") if getattr(component, "_enabled", True) else digest(canonical_bytes({"enabled": False}))
+    if hasattr(component, "to_dict") or hasattr(component, "config"):
+        parts = dict(_parts(name, component, left_out))
+        return digest(canonical_bytes(parts)) if parts else digest(b"")
+    if not is_of_libraries(component):
+        raise indescribable(name, component)
+    return digest(canonical_bytes(attributes_of(name, component)))
+
+
+def _parts(name: str, component: Any, left_out: frozenset[str]) -> Iterator[tuple[str, Json]]:
+    """What a processor holds that its configuration does not describe."""
     for attribute, value in vars(component).items():
-        if isinstance(value, (PreTrainedTokenizerBase, ProcessorMixin, ImageProcessingMixin, FeatureExtractionMixin)):
-            parts[attribute] = component_digest(value, content_digest(f"{name}.{attribute}", value))
-        elif not may_hold_tables and _holds_state(value):
-            raise _indescribable(f"{name}.{attribute}", value)
-    return digest(canonical_bytes(parts)) if parts else digest(b"")
+        place = f"{name}.{attribute}"
+        if isinstance(value, (PreTrainedTokenizerBase, *_PROCESSORS)):
+            yield attribute, component_digest(value, content_digest(place, value, left_out=left_out))
+        elif isinstance(value, np.ndarray):  # such as the filters of an audio processor
+            yield attribute, plain_state(place, value)
+        elif _holds_state(value):
+            raise indescribable(place, value)
+
+
+def _inner_configs(module: torch.nn.Module) -> Iterator[tuple[str, Json]]:
+    """The configurations and classes of the models in one that has none of its own, such as several control networks."""
+    configs: dict[str, Json] = {
+        name: {"class": class_of(inner), "config": config_of(inner)}
+        for name, inner in module.named_modules()
+        if name and getattr(inner, "config", None) is not None
+    }
+    if configs:
+        yield "models", configs
 
 
 def config_of(component: Any) -> dict[str, Json]:
@@ -67,12 +97,12 @@ def config_of(component: Any) -> dict[str, Json]:
     raw = getattr(component, "config", None)
     if raw is None and hasattr(component, "to_dict"):
         raw = component.to_dict()
-    if raw is None or isinstance(component, PreTrainedTokenizerBase):
+    if raw is None or isinstance(component, (PreTrainedTokenizerBase, *_DATA)):
         return {}
     values: Mapping[str, Any] = raw.to_diff_dict() if hasattr(raw, "to_diff_dict") else dict(raw)
     try:
         return {
-            key: without_floats(_with_infinities_as_text(value))
+            key: without_floats(_plain(value))
             for key, value in values.items()
             if not key.startswith("_") and key not in _VOLATILE_KEYS
         }
@@ -83,14 +113,18 @@ def config_of(component: Any) -> dict[str, Json]:
         ) from error
 
 
-def _with_infinities_as_text(value: Any) -> Any:
-    """`value` with infinities and NaN as `inf`, `-inf` and `nan`: schedulers use them for "no limit"."""
+def _plain(value: Any) -> Any:
+    """`value` with infinities and NaN as `inf`, `-inf` and `nan`, which schedulers use for "no limit", and kinds as text."""
+    if isinstance(value, torch.dtype) or (isinstance(value, Enum) and not isinstance(value, (int, str))):
+        return str(value)
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return repr(float(value))
     if isinstance(value, Mapping):
-        return {key: _with_infinities_as_text(item) for key, item in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_with_infinities_as_text(item) for item in value]
+        return [_plain(item) for item in value]
     return value
 
 
@@ -102,55 +136,3 @@ def _holds_state(value: Any) -> bool:
         return any(_holds_state(item) for item in value)
     kinds = (torch.Tensor, torch.nn.Module, np.ndarray, PreTrainedTokenizerBase, ProcessorMixin)
     return isinstance(value, kinds)
-
-
-def _indescribable(name: str, component: Any) -> ModelError:
-    return ModelError(
-        f"The component {name!r} is a {type(component).__name__}, which cannot be described.",
-        remedy="Remove it from the pipeline, or ask for support of its kind.",
-    )
-
-
-def _tokenizer_digest(name: str, tokenizer: PreTrainedTokenizerBase) -> Digest:
-    """Normaliser, pre-tokenizer, vocabulary, merges and added tokens, and what the Python side adds.
-
-    The whole state is written out and hashed each time; it is parsed again only when it is another state.
-    """
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is None:
-        raise ModelError(
-            f"The tokenizer {name!r} is a {type(tokenizer).__name__} in plain Python, whose state cannot be described.",
-            remedy="Load the fast tokenizer of the same model.",
-        )
-    around = _python_side(tokenizer)
-    raw: str = backend.to_str()
-    key = digest(canonical_bytes(around) + raw.encode())
-    with _lock:
-        known = _tokenizers.setdefault(tokenizer, {}).get(key)
-    if known is not None:
-        return known
-    state: dict[str, Any] = json.loads(raw)
-    for volatile in _SET_BY_CALLS:
-        state.pop(volatile, None)
-    described = digest(canonical_bytes({"backend": without_floats(state), "tokenizer": around}))
-    with _lock:
-        states = _tokenizers.setdefault(tokenizer, {})
-        if len(states) >= _STATES_KEPT:
-            states.clear()
-        states[key] = described
-    return described
-
-
-def _python_side(tokenizer: PreTrainedTokenizerBase) -> dict[str, Json]:
-    """What transformers itself adds to the backend's work."""
-    special: Any = tokenizer.special_tokens_map
-    template = getattr(tokenizer, "chat_template", None)
-    return {
-        "model_max_length": str(tokenizer.model_max_length),
-        "padding_side": str(tokenizer.padding_side),
-        "truncation_side": str(tokenizer.truncation_side),
-        "split_special_tokens": bool(getattr(tokenizer, "split_special_tokens", False)),
-        "input_names": [str(name) for name in tokenizer.model_input_names],
-        "special_tokens": {str(kind): str(token) for kind, token in special.items()},
-        "chat_template": template if isinstance(template, str) else json.dumps(template, sort_keys=True),
-    }

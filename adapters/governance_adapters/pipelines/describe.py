@@ -1,12 +1,14 @@
-"""What a diffusers pipeline is: a digest of every component, its scheduler, its adapters, where it runs.
+"""What a diffusers pipeline is: a digest of every component, its scheduler, its adapters, where and how it runs.
 
 A component is known by the SHA-256 of its class, its configuration and every parameter and buffer in its own dtype.
-Weights loaded in another dtype are other weights. LoRA layers (peft) are taken out of the component they sit in and
-described as adapters, so that the base model keeps its digest and the adapter and its scale are seen.
+Weights loaded in another dtype are other weights. Adapters are taken out of the component they sit in and described for
+themselves, so that the base model keeps its digest and the adapter and its scales are seen.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -17,44 +19,105 @@ from governance.canonical import Digest
 from governance.errors import ModelError
 from governance.types import AdapterFacts, ModelFacts
 from governance_adapters.pipelines.components import component_digest, config_of, content_digest
-from governance_adapters.pipelines.modules import describe_module
+from governance_adapters.pipelines.environment import environment_of
+from governance_adapters.pipelines.modules import describe_modules
+from governance_adapters.pipelines.tokenizer_digests import set_by_calls
 
 _LIBRARIES = ("diffusers", "torch", "transformers")
+_SCHEDULER = "scheduler"
 
 
 def describe(pipe: Any) -> ModelFacts:
     """The facts of `pipe`, a diffusers pipeline, as it stands now.
 
+    Its scheduler is the component of that name, or else the first one of that kind; others are components like any other.
+    A pipeline may have none: its class then says all there is to say.
+
     Raises:
-        ModelError: a component of a kind that cannot be described, tensors without data, or an adapter with uneven
-            scales.
+        ModelError: a component of a kind that cannot be described, tensors without data, a merged adapter, or no weights.
     """
-    components: dict[str, Digest] = {}
-    adapters: list[AdapterFacts] = []
-    scheduler, scheduler_config = "", {}
-    for name, component in pipe.components.items():
-        if component is None:
-            continue
-        if name == "scheduler" and isinstance(component, SchedulerMixin):
-            scheduler, scheduler_config = type(component).__name__, config_of(component)
-        elif isinstance(component, torch.nn.Module):
-            described = describe_module(name, component)
-            components[name] = component_digest(component, described.weights)
-            adapters.extend(described.adapters)
-        else:
-            components[name] = component_digest(component, content_digest(name, component))
-    if not components or not scheduler:
+    present = components_of(pipe)
+    modules = {name: each for name, each in present.items() if isinstance(each, torch.nn.Module)}
+    if not modules:
         raise ModelError(
-            f"{type(pipe).__name__} has no components or no scheduler that could be described.",
+            f"{type(pipe).__name__} has no networks that could be described.",
             remedy="Govern a pipeline that was loaded with from_pretrained.",
         )
+    scheduler = _scheduler_of(present)
+    described = describe_modules(modules)
+    kind: Any = type(pipe)
+    left_out = set_by_calls(kind)
+    components: dict[str, Digest] = {}
+    adapters: list[AdapterFacts] = []
+    for name, component in present.items():
+        if name in modules:
+            components[name] = component_digest(component, described[name].weights)
+            adapters.extend(replace(each, name=f"{name}/{each.name}") for each in described[name].adapters)
+        elif name != scheduler:
+            components[name] = component_digest(component, content_digest(name, component, left_out=left_out))
+    device, dtype = _place_of(pipe, modules)
     return ModelFacts(
         pipeline=type(pipe).__name__,
         components=components,
-        scheduler=scheduler,
-        scheduler_config=scheduler_config,
-        device=str(pipe.device),
-        dtype=str(pipe.dtype).removeprefix("torch."),
+        scheduler=type(present[scheduler]).__name__ if scheduler else "",
+        scheduler_config=config_of(present[scheduler]) if scheduler else {},
+        device=str(device),
+        dtype=str(dtype).removeprefix("torch."),
         adapters=tuple(adapters),
-        versions={library: version(library) for library in _LIBRARIES},
+        versions=dict(_versions()),
+        environment=environment_of(pipe, modules, device),
     )
+
+
+def components_of(pipe: Any) -> dict[str, Any]:
+    """The components of `pipe` by name, those that are None left out, and networks that it holds beside them.
+
+    A module that torch compiled stands for the one that was compiled.
+
+    Raises:
+        ModelError: the pipeline does not have the components that its class needs.
+    """
+    try:
+        registered: dict[str, Any] = dict(pipe.components)
+    except (AttributeError, ValueError) as error:
+        raise ModelError(
+            f"The components of this {type(pipe).__name__} cannot be listed: {str(error).partition(chr(10))[0]}",
+            remedy="Register all of them with register_modules().",
+        ) from error
+    beside = {
+        name: value
+        for name, value in vars(pipe).items()
+        if isinstance(value, (torch.nn.Module, SchedulerMixin)) and name not in registered
+    }
+    found = {**registered, **beside}
+    return {name: getattr(value, "_orig_mod", value) for name, value in found.items() if value is not None}
+
+
+def _place_of(pipe: Any, modules: dict[str, torch.nn.Module]) -> tuple[torch.device, torch.dtype]:
+    """Device and dtype as the pipeline says; of one whose first network does not say, those of its first weight.
+
+    Raises:
+        ModelError: there is no weight.
+    """
+    try:
+        return torch.device(pipe.device), pipe.dtype
+    except AttributeError:  # diffusers asks the first network, and only its own and transformers' know
+        for module in modules.values():
+            for weight in module.parameters():
+                return weight.device, weight.dtype
+        raise ModelError(
+            f"The networks of this {type(pipe).__name__} have no weights.",
+            remedy="Govern a pipeline that was loaded with from_pretrained.",
+        ) from None
+
+
+def _scheduler_of(components: dict[str, Any]) -> str:
+    """The name of the component that is the scheduler; empty without one."""
+    if isinstance(components.get(_SCHEDULER), SchedulerMixin):
+        return _SCHEDULER
+    return next((name for name, each in components.items() if isinstance(each, SchedulerMixin)), "")
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {library: version(library) for library in _LIBRARIES}

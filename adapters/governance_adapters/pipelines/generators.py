@@ -32,7 +32,7 @@ class CallerGenerators:
         """
         originals = () if value is None else tuple(value) if isinstance(value, (list, tuple)) else (value,)
         fits = value is None or len(originals) in (1, images)
-        if not fits or not all(isinstance(generator, torch.Generator) for generator in originals):
+        if not fits or not all(type(generator) is torch.Generator for generator in originals):
             raise RequestError(
                 "`generator` must be one torch.Generator, or a list of one per image.",
                 remedy=f"Give 1 or {images} generators, or none.",

@@ -15,17 +15,16 @@ from PIL import Image
 
 from governance.errors import RequestError
 from governance.types import InputImage, Pixels
+from governance_adapters.pipelines.recorded import ArrayPlace, PicturePlace
 
 MAX_PIXELS: Final = 64 * 2**20
 """The most pixels of one picture: 8192 x 8192."""
-MAX_INPUTS: Final = 64
-"""The most pictures of one call."""
+MAX_INPUTS: Final = 128
+"""The most pictures of one call; a video counts each of its frames."""
 
 _WHITE: Final = (255, 255, 255, 255)
 _DEEP: Final = ("I", "F")
 _CHANNELS: Final = (1, 3, 4)
-_NESTED: Final = 2
-"""Pipelines take a picture, a list of them, and for several adapters a list of lists."""
 
 
 class FileImage(Image.Image):
@@ -50,18 +49,22 @@ class FileImage(Image.Image):
 
 @dataclass(frozen=True, slots=True)
 class HeldImages:
-    """What policy is told of an argument, and what the pipeline gets: private copies in the shape that was given."""
+    """What policy is told of a picture or an array of them, and what the pipeline gets: a private copy.
+
+    `form` says how the copy is made of the pictures, the first of which stands at 0.
+    """
 
     inputs: tuple[InputImage, ...]
     value: Any
+    form: PicturePlace | ArrayPlace
 
 
 def hold_images(name: str, value: Any) -> HeldImages | None:
-    """The argument `name` as pictures; None if it is anything else.
+    """`value`, given as `name`, as pictures; None if it is neither a picture nor an array in the shape of some.
 
-    Pictures are PIL images; arrays (H, W), (H, W, 1 | 3 | 4) or (N, H, W, 1 | 3 | 4) of a parameter that is named after
-    images or masks, in uint8 or as floats from 0 to 1; and lists of these. Transparent parts turn white. Arrays reach the
-    pipeline as float32 from 0 to 1, rounded to the 256 levels that detectors see.
+    Pictures are PIL images, and arrays (H, W), (H, W, 1 | 3 | 4), (N, H, W, 1 | 3 | 4) or (B, N, H, W, 1 | 3 | 4) in uint8 or
+    as floats from 0 to 1. Transparent parts turn white. Arrays reach the pipeline as float32 from 0 to 1, rounded to the 256
+    levels that detectors see.
 
     Raises:
         RequestError: a picture is too large, cut short, of more than 8 bits a channel, has values that are no levels, or
@@ -69,23 +72,7 @@ def hold_images(name: str, value: Any) -> HeldImages | None:
     """
     if isinstance(value, Image.Image):
         return _picture(name, value)
-    if isinstance(value, np.ndarray):
-        return _array(name, value) if _is_picture(name, value) else None
-    return _several(name, value, _NESTED)
-
-
-def _several(name: str, value: Any, levels: int) -> HeldImages | None:
-    if type(value) not in (list, tuple) or not value or not levels:
-        return None
-    held: list[HeldImages] = []
-    for item in value:
-        nested = type(item) in (list, tuple)
-        one = _several(name, item, levels - 1) if nested else hold_images(name, item)
-        if one is None:
-            return None
-        held.append(one)
-        check_count(sum(len(each.inputs) for each in held))
-    return HeldImages(tuple(image for each in held for image in each.inputs), type(value)(each.value for each in held))
+    return _array(name, value) if type(value) is np.ndarray and _has_pictures(value) else None
 
 
 def check_count(images: int) -> None:
@@ -114,8 +101,8 @@ def _picture(name: str, image: Image.Image) -> HeldImages:
         raise _refused(name, f"cannot be read: {error}", "Pass a complete picture.") from error
     if isinstance(image, FileImage):
         file = bytes(image.content), str.__str__(image.media_type)
-        return HeldImages((InputImage(name, pixels, *file),), plain)
-    return HeldImages((InputImage(name, pixels),), plain)
+        return HeldImages((InputImage(name, pixels, *file),), plain, PicturePlace(0, plain.mode == "L"))
+    return HeldImages((InputImage(name, pixels),), plain, PicturePlace(0, plain.mode == "L"))
 
 
 def _plain(image: Image.Image) -> Image.Image:
@@ -131,15 +118,14 @@ def _plain(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _is_picture(name: str, value: NDArray[Any]) -> bool:
-    named = ("image" in name or "mask" in name) and not ("embed" in name or "latent" in name)
-    return named and (value.ndim == 2 or (value.ndim in (3, 4) and value.shape[-1] in _CHANNELS))
+def _has_pictures(value: NDArray[Any]) -> bool:
+    return value.ndim == 2 or (value.ndim in (3, 4, 5) and value.shape[-1] in _CHANNELS)
 
 
 def _array(name: str, value: NDArray[Any]) -> HeldImages:
-    pictures = value.shape[0] if value.ndim == 4 else 1
+    pictures = int(np.prod(value.shape[:-3], dtype=np.int64))
     check_count(pictures)
-    height, width = value.shape[1:3] if value.ndim == 4 else value.shape[:2]
+    height, width = value.shape[-3:-1] if value.ndim > 2 else value.shape
     _check_size(name, width, height if pictures else 0)
     levels = _levels(name, np.array(value, copy=True, subok=False))
     if levels.ndim > 2 and levels.shape[-1] == 4:
@@ -148,7 +134,7 @@ def _array(name: str, value: NDArray[Any]) -> HeldImages:
     pixels = levels.reshape(pictures, height, width, 1 if grey else 3)
     images = np.ascontiguousarray(np.broadcast_to(pixels, (pictures, height, width, 3)))
     inputs = tuple(InputImage(name, cast("Pixels", image)) for image in images)
-    return HeldImages(inputs, levels.astype(np.float32) / 255)
+    return HeldImages(inputs, levels.astype(np.float32) / 255, ArrayPlace(0, levels.shape))
 
 
 def _levels(name: str, value: NDArray[Any]) -> NDArray[np.uint8]:

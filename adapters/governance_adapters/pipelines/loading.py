@@ -13,9 +13,9 @@ from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
 from governance.errors import ModelError
+from governance_adapters.pipelines.origins import PICKLED
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-_PICKLED = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle")
 _LIBRARIES = ("diffusers", "transformers")
 
 
@@ -27,7 +27,7 @@ def load_pipeline(path: Path, dtype: str = "float32") -> Any:
     """
     if dtype not in DTYPES:
         raise ModelError(f"{dtype!r} is no dtype to load a model in.", remedy=f"Use one of {', '.join(DTYPES)}.")
-    pickled = sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.suffix.lower() in _PICKLED)
+    pickled = sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.suffix.lower() in PICKLED)
     if pickled:
         raise ModelError(
             f"{path} holds pickled weights, which run code when they are loaded: {', '.join(pickled[:3])}.",

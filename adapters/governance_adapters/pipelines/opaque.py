@@ -1,72 +1,68 @@
-"""Arguments whose content policy cannot read: tensors and callbacks. Policy learns that they are there, and which."""
+"""Arguments whose content policy cannot read: tensors, arrays and callbacks. Policy learns that they are there, and which."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from governance.canonical import Digest
 from governance.errors import UnsupportedArgumentError
 from governance.types import OpaqueArgument, OpaqueKind
 
-_EMBEDDED_PROMPTS = "prompt_embeds"
-_SCHEDULES = ("timesteps", "sigmas")
+_NUMBERS: Final = "biuf"
+"""Kinds of numpy's dtypes that have no other bytes than their numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldArgument:
-    """What policy is told of an argument, and what the pipeline gets: a private copy of tensors, a callback as it is.
-
-    `batch` is how many prompts it stands for: the rows of a tensor, or as many as a list has tensors.
-    `steps` is how many denoising steps it makes by itself, where it is a schedule.
-    """
+    """What policy is told of an argument, and a private copy of it for the pipeline."""
 
     argument: OpaqueArgument
     value: Any
-    batch: int = 1
-    steps: int = 1
 
 
-def hold_opaque(name: str, value: Any) -> HeldArgument | None:
-    """The argument `name` as one that policy is told of; None if it is neither a tensor, a list of them, nor a callback.
+def are_tensors(items: Sequence[Any]) -> bool:
+    """Whether there are items, and all are tensors that can be read: they then stand for one argument."""
+    return bool(items) and all(map(_readable, items))
 
-    The digest covers dtype, shape and bytes of each tensor in order. A callback has none: whatever it closes over can
-    change, so no digest could say what it does.
+
+def hold_tensors(name: str, kind: OpaqueKind, value: Any) -> HeldArgument | None:
+    """`value`, given as `name`: a tensor, a list or tuple of them, or an array of numbers; None if it is none that can be read.
+
+    The digest covers dtype, shape and bytes of each in order.
 
     Raises:
-        UnsupportedArgumentError: a tensor cannot be copied or read.
+        UnsupportedArgumentError: a tensor cannot be copied.
     """
-    if _readable(value):
-        (copy,), argument = _taken(name, [value])
-        batch = copy.shape[0] if name == _EMBEDDED_PROMPTS and copy.ndim else 1
-        return HeldArgument(argument, copy, batch, _steps(name, [copy]))
-    if type(value) in (list, tuple) and value and all(map(_readable, value)):
-        copies, argument = _taken(name, value)
-        batch = len(copies) if name == _EMBEDDED_PROMPTS else 1
-        return HeldArgument(argument, type(value)(copies), batch, _steps(name, copies))
-    if "callback" in name and callable(value):
-        return HeldArgument(OpaqueArgument(name, OpaqueKind.CALLBACK), value)
-    return None
-
-
-def _taken(name: str, tensors: Sequence[torch.Tensor]) -> tuple[list[torch.Tensor], OpaqueArgument]:
-    """Private copies of tensors, and what policy is told of them."""
+    if type(value) is np.ndarray:
+        if value.dtype.kind not in _NUMBERS:
+            return None
+        array = np.array(value, copy=True, order="C")
+        return HeldArgument(OpaqueArgument(name, kind, _digest([array])), array)
+    tensors = value if type(value) in (list, tuple) else [value]
+    if not are_tensors(tensors):
+        return None
     try:
         copies = [tensor.detach().clone() for tensor in tensors]
-        return copies, OpaqueArgument(name, _kind(name), _digest(copies))
+        bytes_of = [tensor.cpu().contiguous() for tensor in copies]
+        argument = OpaqueArgument(name, kind, _digest(bytes_of))
     except RuntimeError as error:
         raise UnsupportedArgumentError(
             f"The argument {name!r} holds a tensor that cannot be copied or read: {str(error).splitlines()[0]}.",
             remedy="Give a plain tensor with memory of its own.",
         ) from error
+    return HeldArgument(argument, copies[0] if tensors is not value else type(value)(copies))
 
 
-def _steps(name: str, tensors: Sequence[torch.Tensor]) -> int:
-    return sum(tensor.numel() for tensor in tensors) if name in _SCHEDULES else 1
+def hold_callback(name: str, value: Any) -> HeldArgument:
+    """A callback, which stays what it is. It has no digest: whatever it closes over can change, so none says what it does."""
+    return HeldArgument(OpaqueArgument(name, OpaqueKind.CALLBACK), value)
 
 
 def _readable(value: Any) -> bool:
@@ -74,15 +70,10 @@ def _readable(value: Any) -> bool:
     return type(value) is torch.Tensor and value.layout is torch.strided and not (value.is_quantized or value.is_meta)
 
 
-def _kind(name: str) -> OpaqueKind:
-    if "latents" in name:
-        return OpaqueKind.LATENTS
-    return OpaqueKind.EMBEDDING if "embed" in name else OpaqueKind.OTHER
-
-
-def _digest(tensors: list[torch.Tensor]) -> Digest:
+def _digest(values: Sequence[torch.Tensor | NDArray[Any]]) -> Digest:
     state = hashlib.sha256()
-    for tensor in tensors:
-        state.update(f"{tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        state.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    for value in values:
+        state.update(f"{value.dtype} {tuple(value.shape)}\n".encode())
+        array = value.reshape(-1).view(torch.uint8).numpy() if isinstance(value, torch.Tensor) else value
+        state.update(array.tobytes())
     return Digest(state.hexdigest())

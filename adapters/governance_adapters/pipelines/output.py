@@ -6,21 +6,39 @@ returned, which holds images nobody has decided on, is therefore never handed on
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields
-from types import FunctionType
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
 from diffusers import ImagePipelineOutput
-from diffusers.utils.outputs import BaseOutput
 from PIL import Image
 
 from governance.assets import GovernedItem, GovernedResult
 from governance.errors import GenerationError
-from governance.types import Pixels
+from governance.frames import shown
+from governance.media import Media, Sound, frames_of
+from governance.types import MediaKind, Pixels
+from governance_adapters.pipelines.kinds import makes_media, output_class
+from governance_adapters.pipelines.returned import FULL_SCALE, Shape, field_of
+
+_ONE_CLIP: Final = 4
+"""Dimensions of a field that holds one clip and no batch of them."""
+_FLAT: Final = 2
+"""Dimensions of a batch of sounds without an axis for channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a call makes, and how the pipeline itself shaped it: `shapes` by the field of the output, `flags` by field too.
+
+    Both are empty for a result that was recorded before.
+    """
+
+    media: tuple[MediaKind, ...]
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
+    flags: Mapping[str, list[bool]] = field(default_factory=dict)
 
 
 class GovernedItems(tuple[GovernedItem, ...]):  # noqa: SLOT001 - a tuple that carries one attribute
@@ -42,61 +60,42 @@ class GovernedItems(tuple[GovernedItem, ...]):  # noqa: SLOT001 - a tuple that c
         return self._mapping_items()
 
 
-def makes_images(kind: object) -> bool:
-    """Whether `kind` is a class of diffusers outputs with a field `images`."""
-    return (
-        isinstance(kind, type)
-        and issubclass(kind, BaseOutput)
-        and "images" in getattr(kind, "__dataclass_fields__", ())
-    )
-
-
 def named_output_class(pipeline: type) -> type:
-    """The output class that a pipeline's call names in its own code, found without running it.
-
-    The nearest `__call__` in the class's line of inheritance that names one decides; ImagePipelineOutput if none does.
-    """
-    for owner in pipeline.__mro__:
-        call = inspect.unwrap(vars(owner).get("__call__", _no_call))
-        if isinstance(call, FunctionType):
-            named: Iterator[Any] = map(call.__globals__.get, call.__code__.co_names)
-            for kind in filter(makes_images, named):
-                return cast("type", kind)
-    return cast("type", ImagePipelineOutput)
-
-
-def _no_call() -> None:
-    """Stands for a class without a call of its own."""
+    """The output class that a pipeline's call names in its own code; ImagePipelineOutput if it names none with media."""
+    return output_class(pipeline) or cast("type", ImagePipelineOutput)
 
 
 def flags_of(output: Any, images: int) -> dict[str, list[bool]]:
     """The fields of a pipeline's output that hold one plain bool per image, copied; nothing else is fit to hand on."""
     found: dict[str, list[bool]] = {}
-    for field in fields(output) if makes_images(type(output)) else ():
-        value = getattr(output, field.name)
+    for each in fields(output) if makes_media(type(output)) else ():
+        value = getattr(output, each.name)
         if type(value) is list and len(value) == images and all(type(item) is bool for item in value):
-            found[field.name] = list(value)
+            found[each.name] = list(value)
     return found
 
 
 def governed_output(
     kind: Any,
-    flags: Mapping[str, list[bool]],
+    made: Made,
     result: GovernedResult,
-    decoded: Sequence[Pixels | None],
+    decoded: Sequence[Media | None],
     output_type: str,
     *,
     return_dict: bool,
 ) -> Any:
     """A fresh output of the class `kind`, or its fields as a tuple.
 
-    `decoded`: the pixels of each item's released bytes, None where withheld. `flags`: one bool per image, by field;
-    every other field but `images` is None.
+    `decoded`: the media of each item's released bytes, None where withheld. `made`: what was asked for, and what is known of
+    the output that the pipeline itself returned; every other field of the output is None.
     """
-    images = _converted(decoded, output_type)
-    values: dict[str, Any] = {
-        field.name: images if field.name == "images" else flags.get(field.name) for field in fields(kind)
-    }
+    values: dict[str, Any] = {each.name: made.flags.get(each.name) for each in fields(kind)}
+    count = len(decoded) // len(made.media)
+    for place, medium in enumerate(made.media):
+        name = field_of(kind, medium)
+        if name is not None:
+            own = decoded[place * count : (place + 1) * count]
+            values[name] = _converted(own, medium, output_type, made.shapes.get(name, _usual(name, medium)))
     if not return_dict:
         return tuple(values.values())
     output = kind(**values)
@@ -105,30 +104,47 @@ def governed_output(
     return output
 
 
-def pixels_of(images: Any) -> list[Pixels]:
-    """(N, H, W, 3) floats in [0, 1] as N arrays of uint8, rounded as diffusers rounds for PIL.
-
-    Raises:
-        GenerationError: no such batch, or pixels that are not numbers.
-    """
-    if not isinstance(images, np.ndarray) or images.ndim != 4 or images.shape[3] not in (1, 3):
-        raise GenerationError(
-            "The pipeline returned no batch of RGB images.", remedy="Govern a pipeline that makes images."
-        )
-    if not np.isfinite(images).all():
-        raise GenerationError("The pipeline made pixels that are not numbers.", remedy="Use a higher precision dtype.")
-    rounded = (images.clip(0.0, 1.0) * 255).round().astype(np.uint8)
-    return [np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3))) for image in rounded]
+def _usual(name: str, kind: MediaKind) -> Shape | None:
+    """How a field is shaped where nobody saw it: frames that are called images are those of one clip alone."""
+    return Shape(_ONE_CLIP, tensor=False, listed=False) if kind is MediaKind.VIDEO and name == "images" else None
 
 
-def _converted(decoded: Sequence[Pixels | None], output_type: str) -> Any:
-    """Released images in the form asked for, None where withheld; one array or tensor if none was."""
+def _converted(decoded: Sequence[Media | None], kind: MediaKind, output_type: str, shape: Shape | None) -> Any:
+    """Released media in the form asked for, None where withheld; one array or tensor if none was."""
+    if kind is MediaKind.AUDIO:
+        return _joined([None if each is None else _heard(each, output_type, shape) for each in decoded])
+    if kind is MediaKind.VIDEO:
+        seen = [None if each is None else _seen(list(frames_of(each)), output_type) for each in decoded]
+        alone = shape is not None and shape.dimensions == _ONE_CLIP
+        return seen[0] if alone and len(seen) == 1 else _joined(seen)
     if output_type == "pil":
-        return [None if image is None else Image.fromarray(image) for image in decoded]
-    arrays = [None if image is None else image.astype(np.float32) / 255 for image in decoded]
-    if output_type == "pt":
-        tensors = [None if array is None else torch.from_numpy(array).permute(2, 0, 1) for array in arrays]
-        whole = [tensor for tensor in tensors if tensor is not None]
-        return torch.stack(whole) if len(whole) == len(tensors) else tensors
-    present = [array for array in arrays if array is not None]
-    return np.stack(present) if len(present) == len(arrays) else arrays
+        return [None if each is None else Image.fromarray(shown(each)) for each in decoded]
+    return _joined([None if each is None else _seen([shown(each)], output_type)[0] for each in decoded])
+
+
+def _seen(frames: Sequence[Pixels], output_type: str) -> Any:
+    """Pictures as a list of PIL images, an array (T, H, W, 3) or a tensor (T, 3, H, W), both from 0 to 1."""
+    if output_type == "pil":
+        return [Image.fromarray(frame) for frame in frames]
+    array = np.stack(frames).astype(np.float32) / 255
+    return torch.from_numpy(array).permute(0, 3, 1, 2) if output_type == "pt" else array
+
+
+def _heard(media: Media, output_type: str, shape: Shape | None) -> Any:
+    """A sound as floats from -1 to 1, with an axis for its channels where the pipeline itself has one."""
+    if not isinstance(media, Sound):
+        raise GenerationError("A released sound is none.", remedy="Run `governance ledger verify`.")
+    samples = media.samples.astype(np.float32) / FULL_SCALE
+    tensor = output_type == "pt" or (output_type == "pil" and shape is not None and shape.tensor)
+    flat = (shape is None or shape.dimensions == _FLAT) and len(samples) == 1
+    samples = samples[0] if flat else samples
+    return torch.from_numpy(samples) if tensor else samples
+
+
+def _joined(items: list[Any]) -> Any:
+    """One array or tensor of all, where all are there and of one size; else a list."""
+    whole = [item for item in items if item is not None]
+    alike = whole and len(whole) == len(items) and len({getattr(item, "shape", None) for item in whole}) == 1
+    if alike and isinstance(whole[0], torch.Tensor):
+        return torch.stack(whole)
+    return np.stack(whole) if alike and isinstance(whole[0], np.ndarray) else items

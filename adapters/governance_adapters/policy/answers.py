@@ -8,11 +8,12 @@ from typing import Any
 
 from governance.canonical import Json, canonical_bytes
 from governance.errors import CanonicalError, PolicyError
+from governance.shadow import UNDEFINED as UNDEFINED_CODE
 from governance.types import Decision, Outcome, Reason, Stage, new_id
 from governance_adapters.policy.bundle import Bundle, input_schema
 from governance_adapters.policy.bundle_files import safe_integer
 
-UNDEFINED = Reason("policy.undefined", "The policy gave no decision for this input.")
+UNDEFINED = Reason(UNDEFINED_CODE, "The policy gave no decision for this input.")
 
 
 def input_text(bundle: Bundle, stage: Stage, facts: Mapping[str, Json]) -> str:

@@ -15,8 +15,10 @@ from governance.erasure import WATERMARK
 from governance.errors import CanonicalError, ProofError
 from governance.merkle import HASH_BYTES, TILE_WIDTH, leaf_hash
 from governance.records import asset_digest, asset_id, document_digests, field_commitments, intent_named, mark_named
+from governance.shadow import SHADOW
 from governance_adapters.storage.audit_erasures import ErasureAudit, kept_or_missing
 from governance_adapters.storage.audit_holds import HoldAudit
+from governance_adapters.storage.audit_modes import ModeAudit
 from governance_adapters.storage.audit_tree import Doubt, SpanTree
 from governance_adapters.storage.tables import DOCUMENT, ENTRY, MARK, PERSONAL_FIELD
 from governance_adapters.storage.tree import read_tile
@@ -60,6 +62,7 @@ class PageAudit:
         self._indexing = indexing
         self._holds = HoldAudit(connection)
         self._erasures = ErasureAudit(connection)
+        self._modes = ModeAudit(connection)
         self._documents: set[str] = set()
         """Documents of the page before that are there: most pages name the same ones."""
 
@@ -142,6 +145,8 @@ class PageAudit:
         if about_holds := [each for each in entries if not _OF_HOLDS.isdisjoint(each[1].body)]:
             yield from self._holds.of_entries(about_holds)
             yield from self._holds.of_reviews(about_holds)
+        if of_modes := [each for each in entries if each[1].kind is EntryKind.MODE or SHADOW in each[1].body]:
+            yield from self._modes.of_entries(of_modes, {row.id: row.seq for row in rows})
         yield from self._absent_documents(entries)
 
     def _absent_documents(self, entries: Sequence[tuple[str, Entry]]) -> Iterator[str]:

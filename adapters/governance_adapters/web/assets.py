@@ -14,14 +14,21 @@ from governance.erasure import ASSET
 from governance.holds import hold_named
 from governance.ports import Ledger
 from governance.review_facts import Act
+from governance.types import Mode
 from governance_adapters.web.models import DIGEST_PATTERN, AssetName, AssetRecord
 from governance_adapters.web.problems import NOT_FOUND, ApiError
 from governance_adapters.web.routes import PartsOf, json_response, operation, router
-from governance_adapters.web.shown import entry_json
+from governance_adapters.web.shown import entry_json, shadow_json
 
 routes = router("assets")
 
-SUFFIXES: Final = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+SUFFIXES: Final = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/webp": "webp",
+    "video/mp4": "mp4",
+    "audio/wav": "wav",
+}
 """The media types that files are released in, and what their names end in."""
 _PAGE: Final = 500
 _BYTES: dict[int | str, Any] = {
@@ -46,6 +53,8 @@ def read_asset(asset: AssetName, parts: PartsOf) -> Response:
     return json_response(
         {
             **{name: body[name] for name in ("id", "digest", "media_type", "bytes")},
+            "mode": (Mode.ENFORCE if (shadow := shadow_json(released)) is None else Mode.SHADOW).value,
+            "shadow": shadow,
             "released": entry_json(released),
             "chain": [entry_json(entry) for entry in chain_of(parts.ledger, released)],
         }

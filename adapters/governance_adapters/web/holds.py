@@ -12,6 +12,7 @@ from governance.canonical import Json
 from governance.entries import HoldState
 from governance.review import Reviewed
 from governance.review_facts import Act
+from governance_adapters.marking.reports import media_type_of
 from governance_adapters.web.models import (
     DEFAULT_PAGE,
     Comment,
@@ -38,7 +39,7 @@ _LISTED = "holds"
 _PNG: dict[int | str, Any] = {
     200: {
         "description": "The held draft. It was not released: it may not be kept.",
-        "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
+        "content": {media: {"schema": {"type": "string", "format": "binary"}} for media in ("image/png", "audio/wav")},
     }
 }
 
@@ -119,7 +120,8 @@ def read_hold(hold_id: HoldId, parts: PartsOf, caller: CallerOf) -> Response:
 )
 def view_hold(hold_id: HoldId, parts: PartsOf, caller: CallerOf) -> Response:
     """Decrypts it. Each view is an entry of the ledger, written before the first byte is sent."""
-    return Response(parts.desk.view(caller.principal, hold_id), media_type="image/png")
+    draft = parts.desk.view(caller.principal, hold_id)
+    return Response(draft, media_type=media_type_of(draft) or "application/octet-stream")
 
 
 @routes.post(

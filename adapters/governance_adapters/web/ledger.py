@@ -10,6 +10,7 @@ from starlette.responses import Response
 from governance.bodies import MESSAGES_FIELD, decision_of, findings_of
 from governance.canonical import Json
 from governance.entries import Entry, EntryKind
+from governance.mode_record import mode_of, newest_mode
 from governance.ports import Ledger
 from governance.review_facts import Act
 from governance_adapters.commands.entries import documents_json, personal_json
@@ -21,6 +22,7 @@ from governance_adapters.web.models import (
     EntryPage,
     EntryRecord,
     Limit,
+    ModeModel,
     ReceiptModel,
 )
 from governance_adapters.web.problems import NOT_FOUND
@@ -33,7 +35,7 @@ from governance_adapters.web.routes import (
     operation,
     router,
 )
-from governance_adapters.web.shown import decision_json, entry_json, findings_json, receipt_json
+from governance_adapters.web.shown import decision_json, entry_json, findings_json, receipt_json, shadow_json
 
 routes = router("ledger")
 _LISTED = "entries"
@@ -114,12 +116,27 @@ def read_checkpoint(parts: PartsOf) -> Response:
     return json_response({"checkpoint": parts.ledger.checkpoint()})
 
 
+@routes.get(
+    "/mode",
+    operation_id="readMode",
+    summary="Whether policy is obeyed, or only recorded.",
+    response_model=ModeModel,
+    **operation(Act.LEDGER_READ),
+)
+def read_mode(parts: PartsOf) -> Response:
+    """As the newest `mode` entry says. What each file was made in, its own record says."""
+    newest = newest_mode(parts.ledger)
+    said = (None, None) if newest is None else (newest.id, newest.time)
+    return json_response({"mode": mode_of(newest).value, "entry": said[0], "since": said[1]})
+
+
 def record_json(ledger: Ledger, entry: Entry, *, personal: bool, documents: bool) -> dict[str, Any]:
     """The record view of an entry without its receipt."""
     said = [field for field in ledger.fields(entry.id) if field.name == MESSAGES_FIELD] if personal else []
     decision = decision_of(entry, said)
     return {
         "entry": entry_json(entry),
+        "shadow": shadow_json(entry),
         "decision": None if decision is None else decision_json(decision),
         "findings": findings_json(findings_of(entry)),
         "documents": documents_json(ledger, entry) if documents else None,

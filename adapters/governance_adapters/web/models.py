@@ -8,10 +8,11 @@ from fastapi import Path as PathParameter
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from governance.assets import Verdict as AssetVerdict
 from governance.entries import EntryKind, HoldState
 from governance.made import Ground
 from governance.profile_fields import FieldState
-from governance.types import Outcome, Stage
+from governance.types import Mode, Outcome, Stage
 from governance.verification import Status
 from governance_adapters.web.cursors import MAX_CURSOR
 
@@ -167,6 +168,9 @@ class EntryRecord(BaseModel):
     """Everything that the ledger knows of one entry."""
 
     entry: EntryModel
+    shadow: ShadowModel | None = Field(
+        description="What enforcement would have done, where it was made in shadow mode."
+    )
     receipt: ReceiptModel
     decision: DecisionModel | None
     findings: list[FindingModel]
@@ -187,6 +191,29 @@ class CheckpointModel(BaseModel):
     checkpoint: str = Field(description="A C2SP signed note.")
 
 
+class JudgementModel(BaseModel):
+    """What enforcement would have done at one stage."""
+
+    stage: Stage
+    verdict: AssetVerdict = Field(description="`released`: it would have gone on.")
+    codes: list[str] = Field(description="Why not: reason codes.")
+
+
+class ShadowModel(BaseModel):
+    """What enforcement would have done with what shadow mode released."""
+
+    verdict: AssetVerdict = Field(description="What would have become of it. `failed`: the line would have refused.")
+    stages: list[JudgementModel] = Field(description="Stage by stage, in order.")
+
+
+class ModeModel(BaseModel):
+    """Whether policy is obeyed here, by the newest entry about it."""
+
+    mode: Mode = Field(description="`shadow`: decisions are recorded and withhold nothing.")
+    entry: str | None = Field(description="The entry that says so; null: it was never anything but enforcement.")
+    since: str | None = Field(description="When that was, RFC 3339 in UTC.")
+
+
 class AssetRecord(BaseModel):
     """The record of one released file: every entry that led to it."""
 
@@ -194,6 +221,8 @@ class AssetRecord(BaseModel):
     digest: str = Field(description="SHA-256 of the file.")
     media_type: str
     bytes: int
+    mode: Mode = Field(description="`shadow`: policy was recorded and not obeyed when it was made.")
+    shadow: ShadowModel | None = Field(description="What enforcement would have done with it, in shadow mode.")
     released: EntryModel
     chain: list[EntryModel] = Field(
         description="The intent, what was held, views and decisions, the release: in order."
@@ -338,6 +367,8 @@ class VerificationModel(BaseModel):
         description="0: all that was asked holds. 1: something fails. 2: something could not be checked."
     )
     entry: str | None = Field(description="The entry that records the file.")
+    mode: Mode = Field(description="`shadow` where its record or its manifest says so: policy may have denied it.")
+    shadow: ShadowModel | None = Field(description="What enforcement would have done with a file of shadow mode.")
     checks: list[CheckModel]
     made_from: list[MadeFromModel] = Field(description="Its ingredients, as its manifest names them.")
     profile: ProfileModel | None = Field(None, description="The fields of the rule that was asked for.")

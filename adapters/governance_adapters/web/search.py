@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from anyio import to_thread
 from fastapi import Depends, File, Query, Request, UploadFile
@@ -76,6 +76,10 @@ def filters(
     words: Annotated[
         Text, Query(description="Words that all occur in the prompts: needs `ledger.personal` too.")
     ] = None,
+    shadow: Annotated[
+        Literal["any", "released", "denied", "held", "failed"] | None,
+        Query(description="Made in shadow mode, and what enforcement would have made of it."),
+    ] = None,
 ) -> asked.Query:
     """The query.
 
@@ -85,7 +89,7 @@ def filters(
     ranges = tuple(map(asked.ScoreRange.parse, score.split(","))) if score else ()
     return asked.Query(
         since, until, principal, reviewer, purpose, model, adapter, bundle, stage, outcome, kind, reason, ranges, asset,
-        watermark, algorithm, subject, work, words,
+        watermark, algorithm, subject, work, words, shadow,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from governance.canonical import Json
 from governance.entries import Entry, HoldRecord, Receipt
+from governance.shadow import shadow_of
 from governance.types import Decision, Finding
 from governance.works import Work
 
@@ -40,6 +41,12 @@ def decision_json(decision: Decision, *, words: bool = True) -> dict[str, Json]:
         ],
         "obligations": dict(decision.obligations),
     }
+
+
+def shadow_json(entry: Entry) -> dict[str, Json] | None:
+    """What enforcement would have done with what shadow mode released; None of every other entry."""
+    shadow = shadow_of(entry)
+    return None if shadow is None else shadow.as_json()
 
 
 def findings_json(findings: Sequence[Finding]) -> list[Any]:

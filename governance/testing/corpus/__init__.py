@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from governance.testing.corpus import acts, admission, findings, models, prompts, release, review
+from governance.testing.corpus import acts, admission, findings, media, models, prompts, release, review
 from governance.testing.corpus.cases import Case, changed_data, example_data
 
 __all__ = ["Case", "cases", "changed_data", "example_data", "malformed_cases", "rule_cases"]
@@ -23,5 +23,5 @@ def malformed_cases() -> list[Case]:
 
 def rule_cases() -> list[Case]:
     """A good input for each stage, and for each rule one that differs from it by what the rule is about."""
-    parts = (admission, models, prompts, release, findings, review, acts)
+    parts = (admission, models, prompts, release, findings, media, review, acts)
     return [case for part in parts for case in part.rule_cases()]

@@ -73,7 +73,14 @@ def _principal_cases() -> list[Case]:
 def _amount_cases() -> list[Case]:
     small = {"budgets": {"images": 10, "steps": 300, "pixels": 655_360, "step_pixels": 19_660_800}}
     cheap = {
-        "limits": {"images": 8, "pixels": 2**22, "prompt_characters": 2000, "steps": 100, "step_pixels": 1_966_080}
+        "limits": {
+            "frames": 1,
+            "images": 8,
+            "pixels": 2**22,
+            "prompt_characters": 2000,
+            "steps": 100,
+            "step_pixels": 1_966_080,
+        }
     }
     roles = {
         "designer": {"budget": {"images": 2}},
@@ -164,8 +171,10 @@ def _input_cases() -> list[Case]:
 
 
 def _data_cases() -> list[Case]:
-    limits = {"images": 8, "pixels": 2**22, "prompt_characters": 2000, "step_pixels": 10**9, "steps": 100}
-    opaque = {"embedding": "deny", "latents": "deny", "callback": "deny", "other": "deny"}
+    limits = {
+        "frames": 1, "images": 8, "pixels": 2**22, "prompt_characters": 2000, "step_pixels": 10**9, "steps": 100
+    }  # fmt: skip
+    opaque = {"audio": "deny", "embedding": "deny", "latents": "deny", "callback": "deny", "other": "deny"}
     broken: Mapping[str, Mapping[str, Any]] = {
         **{f"no {key}": {key: None} for key in sorted(_KEYS)},
         **{f"list for {key}": {key: []} for key in sorted(_KEYS - {"required_detectors"})},
@@ -181,7 +190,7 @@ def _data_cases() -> list[Case]:
         "misspelt budget of a role": {"roles": {"designer": {"budget": {"image": 5}}}},
         "text for the budget of a role": {"roles": {"designer": {"budget": {"images": "5"}}}},
         "kind of opaque argument missing": {
-            "opaque": {name: opaque[name] for name in ("embedding", "latents", "other")}
+            "opaque": {name: opaque[name] for name in ("audio", "embedding", "latents", "other")}
         },
         "opaque arguments noted": {"opaque": {**opaque, "latents": "note"}},
         "encoded prompts allowed": {"encoded_prompts": "allow"},
@@ -204,7 +213,7 @@ def _data_cases() -> list[Case]:
 
 
 _KEYS = {
-    "adapters", "allow_inputs", "allow_promptless", "blocked_terms", "budgets", "encoded_prompts", "input_manifests",
+    "adapters", "allow_audio", "allow_inputs", "allow_promptless", "blocked_terms", "budgets", "encoded_prompts", "input_manifests",
     "licences", "limits", "markets", "models", "negative_terms", "normaliser", "obligations", "opaque", "protected_names", "purposes",
     "required_detectors", "review", "roles", "small_images", "thresholds", "undisclosed", "visible_label", "works",
 }  # fmt: skip
@@ -213,7 +222,7 @@ _FULL_DATA: Mapping[str, Any] = {
     "adapters": {ADAPTER["digest"]: LORA},
     "allow_inputs": True,
     "encoded_prompts": "note",
-    "opaque": {"embedding": "allow", "latents": "deny", "callback": "deny", "other": "deny"},
+    "opaque": {"audio": "deny", "embedding": "allow", "latents": "deny", "callback": "deny", "other": "deny"},
 }
 
 

@@ -142,6 +142,9 @@ def _negative_cases() -> list[Case]:
         _turned("guidance of one", "guidance_scale_thousandths", 1000, "allow", "prompt.negative_term"),
         _turned("true guidance turned round", "true_cfg_scale_thousandths", -1, "deny", "prompt.blocked_term"),
         _turned("integer guidance", "true_cfg_scale", -1, "deny", "prompt.blocked_term"),
+        _turned("guidance of another stage turned round", "prior_guidance_scale_thousandths", 0, "deny", "prompt.blocked_term"),
+        _turned("guidance of one control turned round", "guidance_scale_thousandths", [5000, 0], "deny", "prompt.blocked_term"),
+        _turned("guidance rescaled", "guidance_rescale_thousandths", 0, "allow", "prompt.negative_term"),
         _turned("guidance unset", "guidance_scale", None, "allow", "prompt.negative_term"),
         _turned("guidance in words", "guidance_scale", "0", "allow", "prompt.negative_term"),
     ]  # fmt: skip
@@ -168,7 +171,7 @@ def _hidden_cases() -> list[Case]:
 
 
 def _opaque_cases() -> list[Case]:
-    kinds = ("embedding", "latents", "callback", "other")
+    kinds = ("audio", "embedding", "latents", "callback", "other")
     permitted = {"opaque": dict.fromkeys(kinds, "allow")}
     reviewed = {"opaque": dict.fromkeys(kinds, "review")}
     embedded = both(put("/prompts", []), put("/opaque", [_EMBEDDING]))
@@ -211,7 +214,7 @@ def _says(
     return _case(name, change, outcome, *codes, data=data)
 
 
-def _turned(name: str, parameter: str, scale: int | str | None, outcome: str, *codes: str) -> Case:
+def _turned(name: str, parameter: str, scale: int | str | list[int] | None, outcome: str, *codes: str) -> Case:
     """A term and a name in the negative prompt, under this guidance."""
     named: Change = put("/prompts/1/ngrams", ["passport", "some mouse"])
     return _case(name, both(named, put(f"/parameters/{parameter}", scale)), outcome, *codes, data=_TERMS)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from governance.canonical import Digest, digest
 from governance.errors import DetectorError
 from governance.types import Pixels
+from governance_adapters.detectors.devices import onnx_providers
 from governance_adapters.detectors.similarity.variants import resized
 
 MEAN: Final = np.array([0.485, 0.456, 0.406], np.float32)
@@ -165,7 +166,7 @@ def _session(content: bytes, what: str, threads: int) -> Any:
         # Weights in a file beside the model would be looked for in the working folder, and be in no digest: none is found.
         with tempfile.TemporaryDirectory(prefix="governance-") as empty:
             options.add_session_config_entry(_BESIDE, empty)
-            return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            return onnxruntime.InferenceSession(content, options, providers=onnx_providers())
     except Exception as error:  # ONNX Runtime has no common base; without a session nothing is compared
         raise DetectorError(
             f"ONNX Runtime cannot load the embedding {what}: {error}.", remedy="Name another ONNX file."

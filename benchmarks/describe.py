@@ -21,10 +21,10 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, LDMTextToImagePipeline, UNet2DConditionModel
 
-from governance_adapters.pipelines import modules as described_modules
-from governance_adapters.pipelines.checksums import memory_checksum
-from governance_adapters.pipelines.describe import describe
-from governance_adapters.pipelines.tensors import tensors_digest, tensors_of
+from governance_adapters.pipelines.description import modules as described_modules
+from governance_adapters.pipelines.description.checksums import memory_checksum
+from governance_adapters.pipelines.description.describe import describe
+from governance_adapters.pipelines.description.tensors import tensors_digest, tensors_of
 from governance_adapters.reference import load_reference_pipeline, model_path
 
 TARGET_DIGEST, TARGET_AGAIN_MS = 1.0, 50.0

@@ -32,10 +32,10 @@ from governance.testing import fake_parts
 from governance.types import GenerationRequest, Principal, new_id
 from governance_adapters.pipelines.diffusers import wrap
 from governance_adapters.pipelines.loading import quiet_libraries
-from governance_adapters.pipelines.own_call import own_output
-from governance_adapters.pipelines.running import running
-from governance_adapters.pipelines.sealing import Seal, modules_of
-from governance_adapters.pipelines.taps import refuse_taps
+from governance_adapters.pipelines.sealing.own_call import own_output
+from governance_adapters.pipelines.sealing.running import running
+from governance_adapters.pipelines.sealing.seals import Seal, modules_of
+from governance_adapters.pipelines.sealing.taps import refuse_taps
 from governance_adapters.reference import load_reference_pipeline
 
 PROMPT = "a red seven on a blue background"

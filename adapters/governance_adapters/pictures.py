@@ -11,7 +11,7 @@ from PIL import Image
 from governance.errors import MarkError, RequestError
 from governance_adapters.marking.encoding import ImageEncoder
 from governance_adapters.marking.reports import media_type_of
-from governance_adapters.pipelines.images import FileImage
+from governance_adapters.pipelines.arguments.images import FileImage
 
 MAX_FILE_BYTES: Final = 256 * 2**20
 """The largest file that is read."""

@@ -296,7 +296,7 @@ def govern(
         ConfigurationError: there is no installation yet, nobody asks, or `pipe` cannot be governed.
         GovernanceError: a part refuses to start.
     """
-    from governance_adapters.pipelines.asked import market_names
+    from governance_adapters.pipelines.arguments.asked import market_names
     from governance_adapters.pipelines.diffusers import wrap
 
     settings = settings or Settings.load()

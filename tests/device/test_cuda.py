@@ -13,10 +13,10 @@ from governance.model_differences import ModelPart, model_differences
 from governance_adapters.detectors.classifiers import ImageClassifier
 from governance_adapters.detectors.devices import onnx_providers
 from governance_adapters.detectors.weights import WeightsFolder
-from governance_adapters.pipelines.checksums import memory_checksum
-from governance_adapters.pipelines.describe import describe
-from governance_adapters.pipelines.modules import describe_module
-from governance_adapters.pipelines.tensors import tensors_digest
+from governance_adapters.pipelines.description.checksums import memory_checksum
+from governance_adapters.pipelines.description.describe import describe
+from governance_adapters.pipelines.description.modules import describe_module
+from governance_adapters.pipelines.description.tensors import tensors_digest
 from governance_adapters.reference import load_reference_pipeline
 from governance_adapters.wiring import govern, open_verifier
 from support.real import require

@@ -17,7 +17,7 @@ from governance_adapters import open_image
 from governance_adapters.marking.authority import InsecureDevelopmentAuthority, InsecureKeyWarning
 from governance_adapters.marking.c2pa import C2paSigner
 from governance_adapters.marking.credentials import PemCredentials, TrustRoots
-from governance_adapters.pipelines.describe import describe
+from governance_adapters.pipelines.description.describe import describe
 from governance_adapters.policy.bundle import allow_model
 from governance_adapters.reference import load_reference_pipeline, model_path
 from governance_adapters.wiring import govern, open_governor, open_verifier

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from governance_adapters.pipelines.describe import describe
+from governance_adapters.pipelines.description.describe import describe
 from governance_adapters.pipelines.loading import load_pipeline
 from governance_adapters.policy.bundle import Bundle, default_bundle_path
 from governance_adapters.reference import load_reference_pipeline, model_path

@@ -23,8 +23,8 @@ from governance.replays import Replay, ReplayVerdict
 from governance.testing import FakePolicyEngine
 from governance_adapters.commands.demo import PROMPTS
 from governance_adapters.installation import initialise
-from governance_adapters.pipelines.given_adapters import GivenAdapter
-from governance_adapters.pipelines.regenerate import DiffusersRegenerator
+from governance_adapters.pipelines.replay.given_adapters import GivenAdapter
+from governance_adapters.pipelines.replay.regenerate import DiffusersRegenerator
 from governance_adapters.reference import load_reference_pipeline
 from governance_adapters.settings import Settings
 from governance_adapters.wiring import govern, open_governor, open_ledger, open_replayer

@@ -11,7 +11,7 @@ from governance.entries import EntryKind
 from governance.errors import DeniedError, GovernanceError, SealedError
 from governance_adapters.installation import initialise
 from governance_adapters.marking.authority import InsecureKeyWarning
-from governance_adapters.pipelines.describe import describe
+from governance_adapters.pipelines.description.describe import describe
 from governance_adapters.policy.bundle import allow_model
 from governance_adapters.settings import Settings
 from governance_adapters.wiring import open_governor

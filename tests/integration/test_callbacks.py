@@ -10,10 +10,10 @@ from governance.governor import Governor
 from governance.testing import FakePolicyEngine, fake_parts
 from governance.types import OpaqueKind, Stage
 from governance_adapters.marking.encoding import ImageEncoder
-from governance_adapters.pipelines.callbacks import guarded_callback
 from governance_adapters.pipelines.diffusers import wrap
-from governance_adapters.pipelines.origins import check_loading
-from governance_adapters.pipelines.running import is_running, running
+from governance_adapters.pipelines.sealing.callbacks import guarded_callback
+from governance_adapters.pipelines.sealing.origins import check_loading
+from governance_adapters.pipelines.sealing.running import is_running, running
 from support.wrapped import PRINCIPAL, last, same_picture
 
 ASKED = "callback_on_step_end_tensor_inputs"

@@ -22,9 +22,9 @@ from governance.governor import Governor
 from governance.testing import EXAMPLE_MODEL, FakePolicyEngine, fake_parts
 from governance.types import Principal, Prompt, PromptKind
 from governance_adapters.marking.encoding import ImageEncoder
-from governance_adapters.pipelines.arguments import bind
+from governance_adapters.pipelines.arguments.binding import bind
+from governance_adapters.pipelines.arguments.restored import restored
 from governance_adapters.pipelines.diffusers import wrap
-from governance_adapters.pipelines.restored import restored
 from support.tiny import (
     SIDE,
     stable_diffusion_xl,

@@ -30,7 +30,7 @@ from governance.testing import FakePolicyEngine, PipelineContract, fake_parts
 from governance.types import Outcome, Principal, Stage
 from governance_adapters.pipelines.bound import BoundPipeline
 from governance_adapters.pipelines.diffusers import wrap
-from governance_adapters.pipelines.output import named_output_class
+from governance_adapters.pipelines.outputs.output import named_output_class
 from support.tiny import (
     SIDE,
     TalkativeOutput,

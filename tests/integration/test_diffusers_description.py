@@ -17,9 +17,9 @@ from transformers import CLIPImageProcessor, CLIPProcessor
 from governance.errors import (
     ModelError,
 )
-from governance_adapters.pipelines.describe import describe
+from governance_adapters.pipelines.description.describe import describe
+from governance_adapters.pipelines.description.modules import describe_module
 from governance_adapters.pipelines.loading import load_pipeline
-from governance_adapters.pipelines.modules import describe_module
 from support.tiny import (
     tokenizer,
 )

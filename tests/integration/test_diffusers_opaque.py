@@ -13,7 +13,7 @@ from governance.testing import FakePolicyEngine, fake_parts
 from governance.testing.policy import admission_facts
 from governance.types import OpaqueKind, Stage
 from governance_adapters.marking.encoding import ImageEncoder
-from governance_adapters.pipelines.describe import describe
+from governance_adapters.pipelines.description.describe import describe
 from governance_adapters.pipelines.diffusers import wrap
 from governance_adapters.policy.bundle import Bundle, allow_model
 from governance_adapters.wiring import open_policy

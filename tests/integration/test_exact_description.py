@@ -22,9 +22,9 @@ from transformers import BertTokenizerLegacy, ByT5Tokenizer, ClapFeatureExtracto
 
 from governance.errors import ModelError
 from governance.model_differences import ModelPart, model_differences
-from governance_adapters.pipelines import modules as described_modules
-from governance_adapters.pipelines.describe import components_of, describe
-from governance_adapters.pipelines.files import weight_files
+from governance_adapters.pipelines.description import modules as described_modules
+from governance_adapters.pipelines.description.describe import components_of, describe
+from governance_adapters.pipelines.description.files import weight_files
 from governance_adapters.pipelines.loading import load_pipeline
 from support.tiny import stable_diffusion, vae
 from support.tiny_pipelines import TINY

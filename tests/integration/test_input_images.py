@@ -27,10 +27,10 @@ from governance.testing.manifest import example_statement
 from governance.types import Outcome, Stage
 from governance_adapters import open_image
 from governance_adapters.marking.encoding import ImageEncoder
-from governance_adapters.pipelines import images
-from governance_adapters.pipelines.arguments import bind
+from governance_adapters.pipelines.arguments import images
+from governance_adapters.pipelines.arguments.binding import bind
+from governance_adapters.pipelines.arguments.images import MAX_INPUTS, FileImage, hold_images
 from governance_adapters.pipelines.diffusers import wrap
-from governance_adapters.pipelines.images import MAX_INPUTS, FileImage, hold_images
 from support.tiny import SIDE
 from support.wrapped import PRINCIPAL, last, same_picture
 

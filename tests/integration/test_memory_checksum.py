@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from governance_adapters.pipelines.checksums import memory_checksum
+from governance_adapters.pipelines.description.checksums import memory_checksum
 
 BLOCK = 4096 * 4
 """Bytes that are summed together."""

@@ -14,11 +14,11 @@ from PIL import Image
 from governance.errors import RequestError, UnsupportedArgumentError
 from governance.types import MediaKind
 from governance_adapters.commands.pipelines import markdown_page
+from governance_adapters.pipelines.arguments.recorded import LINE_ARGUMENTS, recorded
+from governance_adapters.pipelines.arguments.takes import Takes, taken_by, written
+from governance_adapters.pipelines.arguments.taking import Taking
 from governance_adapters.pipelines.catalogue import RUN, Standing, catalogue, counts, pipeline_classes
 from governance_adapters.pipelines.kinds import output_kind, refusal
-from governance_adapters.pipelines.recorded import LINE_ARGUMENTS, recorded
-from governance_adapters.pipelines.takes import Takes, taken_by, written
-from governance_adapters.pipelines.taking import Taking
 from support.markdown import ROOT
 from support.tiny_pipelines import TINY
 

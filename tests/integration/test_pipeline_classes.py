@@ -24,7 +24,7 @@ from governance.entries import EntryKind
 from governance.errors import ConfigurationError, SealedError
 from governance.verification import Status
 from governance_adapters.marking.authority import InsecureKeyWarning
-from governance_adapters.pipelines.describe import describe
+from governance_adapters.pipelines.description.describe import describe
 from governance_adapters.policy.bundle import allow_model
 from governance_adapters.settings import Settings
 from governance_adapters.wiring import govern, open_detectors, open_governor, open_verifier

@@ -10,9 +10,9 @@ from PIL import Image
 
 from governance.errors import RequestError
 from governance.types import InputImage
-from governance_adapters.pipelines.arguments import bind
-from governance_adapters.pipelines.counts import counted_frames, counted_images, counted_steps
-from governance_adapters.pipelines.sizes import generated_size
+from governance_adapters.pipelines.arguments.binding import bind
+from governance_adapters.pipelines.arguments.counts import counted_frames, counted_images, counted_steps
+from governance_adapters.pipelines.arguments.sizes import generated_size
 from support.wrapped import bound
 
 PICTURE = Image.new("RGB", (70, 50))

@@ -12,11 +12,11 @@ from governance.errors import ConfigurationError, ModelError, ReplayError
 from governance.media import media_digest
 from governance.model_differences import model_differences
 from governance.recorded_calls import Obstacle
-from governance_adapters.pipelines.arguments import bind
-from governance_adapters.pipelines.components import config_of
-from governance_adapters.pipelines.given_adapters import GivenAdapter
-from governance_adapters.pipelines.regenerate import DiffusersRegenerator
-from governance_adapters.pipelines.schedulers import rebuilt_scheduler
+from governance_adapters.pipelines.arguments.binding import bind
+from governance_adapters.pipelines.description.components import config_of
+from governance_adapters.pipelines.replay.given_adapters import GivenAdapter
+from governance_adapters.pipelines.replay.regenerate import DiffusersRegenerator
+from governance_adapters.pipelines.replay.schedulers import rebuilt_scheduler
 from support import tiny
 from support.recalled import before_arguments, made
 from support.tiny_pipelines import TINY

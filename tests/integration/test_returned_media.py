@@ -21,9 +21,9 @@ from governance.testing import FakePolicyEngine, example_clip, example_picture, 
 from governance.types import MediaKind, Outcome, Stage
 from governance_adapters.marking.encoding import ImageEncoder
 from governance_adapters.pipelines.diffusers import wrap
-from governance_adapters.pipelines.output import Made, governed_output
-from governance_adapters.pipelines.rates import frame_rate_of, sample_rate_of
-from governance_adapters.pipelines.returned import clips_of, media_of, pictures_of, shape_of, sounds_of
+from governance_adapters.pipelines.outputs.output import Made, governed_output
+from governance_adapters.pipelines.outputs.rates import frame_rate_of, sample_rate_of
+from governance_adapters.pipelines.outputs.returned import clips_of, media_of, pictures_of, shape_of, sounds_of
 from support.tiny_pipelines import TINY
 from support.wrapped import PRINCIPAL, last
 

@@ -18,8 +18,8 @@ from governance.governor import Governor
 from governance.testing import fake_parts
 from governance_adapters.marking.encoding import ImageEncoder
 from governance_adapters.pipelines.diffusers import wrap
-from governance_adapters.pipelines.running import is_running
-from governance_adapters.pipelines.sealing import SealedForward, modules_of
+from governance_adapters.pipelines.sealing.running import is_running
+from governance_adapters.pipelines.sealing.seals import SealedForward, modules_of
 from support.bypasses import style
 from support.tiny import SIDE, stable_diffusion, talkative
 from support.wrapped import PRINCIPAL, last, same_picture

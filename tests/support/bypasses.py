@@ -422,7 +422,7 @@ class Open:
         return t.pipe.vae.decode(LATENTS).sample
 
     def the_seals_own_variable_set(self, t):
-        from governance_adapters.pipelines.running import running
+        from governance_adapters.pipelines.sealing.running import running
 
         with running():
             return t.pipe.vae.decode(LATENTS).sample

@@ -12,7 +12,7 @@ from governance.entries import Entry, EntryKind
 from governance.facts import call_facts, pixels_digest
 from governance.recorded_calls import RecordedCall, RecordedOpaque, RecordedPicture
 from governance.types import Draft, GenerationRequest, Principal
-from governance_adapters.pipelines.arguments import bind
+from governance_adapters.pipelines.arguments.binding import bind
 from governance_adapters.pipelines.bound import BoundPipeline
 
 

@@ -9,7 +9,7 @@ from governance.governor import Governor
 from governance.testing import FakePolicyEngine, fake_parts
 from governance.types import Outcome, Principal, Stage
 from governance_adapters.marking.encoding import ImageEncoder
-from governance_adapters.pipelines.arguments import bind
+from governance_adapters.pipelines.arguments.binding import bind
 
 PRINCIPAL = Principal("designer@example.org", ("designer",))
 

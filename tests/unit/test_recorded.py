@@ -11,8 +11,14 @@ from PIL import Image
 
 from governance.canonical import canonical_bytes
 from governance.errors import RequestError, UnsupportedArgumentError
-from governance_adapters.pipelines.recorded import ArrayPlace, OpaquePlace, PicturePlace, PromptPlace, recorded
-from governance_adapters.pipelines.restored import restored
+from governance_adapters.pipelines.arguments.recorded import (
+    ArrayPlace,
+    OpaquePlace,
+    PicturePlace,
+    PromptPlace,
+    recorded,
+)
+from governance_adapters.pipelines.arguments.restored import restored
 
 PROMPTS = ("a seven", "", "ein Pferd")
 PICTURES = tuple(np.full((4, 6, 3), level, np.uint8) for level in (0, 7, 255, 128))

@@ -136,8 +136,8 @@ def _admission_facts(
     markets: Sequence[str],
 ) -> dict[str, Json]:
     """The policy input of a call of `pipe` with `arguments`, as the line would make it now."""
-    from governance_adapters.pipelines.arguments import bind
-    from governance_adapters.pipelines.describe import describe
+    from governance_adapters.pipelines.arguments.binding import bind
+    from governance_adapters.pipelines.description.describe import describe
 
     kind = type(pipe)
     request = bind(pipe, kind.__call__, (), arguments).request(new_id(), principal, purpose, kind.__name__, markets)

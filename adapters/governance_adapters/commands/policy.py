@@ -72,7 +72,7 @@ def describe_folder(path: Path, dtype: str) -> ModelFacts:
     Raises:
         ConfigurationError: the folder holds no such pipeline.
     """
-    from governance_adapters.pipelines.describe import describe
+    from governance_adapters.pipelines.description.describe import describe
     from governance_adapters.pipelines.loading import load_pipeline
 
     if not (path / "model_index.json").is_file():

@@ -147,8 +147,8 @@ def _replayed(
 
 
 def _regenerator(model: Path | None, lora: Sequence[str], *, scheduler: str, threads: str) -> Regenerator:
-    from governance_adapters.pipelines.given_adapters import GivenAdapter
-    from governance_adapters.pipelines.regenerate import DiffusersRegenerator
+    from governance_adapters.pipelines.replay.given_adapters import GivenAdapter
+    from governance_adapters.pipelines.replay.regenerate import DiffusersRegenerator
 
     def load(dtype: str) -> Any:
         return open_model(model, dtype)

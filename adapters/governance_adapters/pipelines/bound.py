@@ -11,13 +11,13 @@ from diffusers import DiffusionPipeline
 from governance.errors import GenerationError
 from governance.media import Media
 from governance.types import Draft, GenerationRequest, MediaKind, ModelFacts
-from governance_adapters.pipelines.arguments import BoundArguments
-from governance_adapters.pipelines.describe import describe
+from governance_adapters.pipelines.arguments.binding import BoundArguments
+from governance_adapters.pipelines.description.describe import describe
 from governance_adapters.pipelines.kinds import makes_media
-from governance_adapters.pipelines.output import Made, flags_of
-from governance_adapters.pipelines.own_call import own_output
-from governance_adapters.pipelines.rates import frame_rate_of, sample_rate_of
-from governance_adapters.pipelines.returned import field_of, media_of, shape_of
+from governance_adapters.pipelines.outputs.output import Made, flags_of
+from governance_adapters.pipelines.outputs.rates import frame_rate_of, sample_rate_of
+from governance_adapters.pipelines.outputs.returned import field_of, media_of, shape_of
+from governance_adapters.pipelines.sealing.own_call import own_output
 
 
 class BoundPipeline:

@@ -15,15 +15,15 @@ from governance.errors import ConfigurationError, ModelError, RequestError, Seal
 from governance.governor import Governor
 from governance.overlap import Job, Overlap
 from governance.types import GenerationRequest
-from governance_adapters.pipelines import turns
-from governance_adapters.pipelines.arguments import BoundArguments, bind
-from governance_adapters.pipelines.asked import Asked, Defaults
+from governance_adapters.pipelines.arguments.asked import Asked, Defaults
+from governance_adapters.pipelines.arguments.binding import BoundArguments, bind
 from governance_adapters.pipelines.bound import BoundPipeline
-from governance_adapters.pipelines.callbacks import asked_tensors, guarded_callbacks
-from governance_adapters.pipelines.origins import refuse_remote_code
-from governance_adapters.pipelines.output import governed_output, named_output_class
-from governance_adapters.pipelines.sealing import Seal
-from governance_adapters.pipelines.taps import refuse_taps
+from governance_adapters.pipelines.outputs.output import governed_output, named_output_class
+from governance_adapters.pipelines.sealing import turns
+from governance_adapters.pipelines.sealing.callbacks import asked_tensors, guarded_callbacks
+from governance_adapters.pipelines.sealing.origins import refuse_remote_code
+from governance_adapters.pipelines.sealing.seals import Seal
+from governance_adapters.pipelines.sealing.taps import refuse_taps
 
 logger = logging.getLogger(__name__)
 

@@ -22,9 +22,9 @@ import diffusers
 from diffusers import DiffusionPipeline
 
 from governance.types import MediaKind
+from governance_adapters.pipelines.arguments.recorded import LINE_ARGUMENTS
+from governance_adapters.pipelines.arguments.takes import Takes, taken_by, written
 from governance_adapters.pipelines.kinds import output_kind, refusal
-from governance_adapters.pipelines.recorded import LINE_ARGUMENTS
-from governance_adapters.pipelines.takes import Takes, taken_by, written
 
 RUN: Final = Path(__file__).with_name("run_in_tests.json")
 """The names of the classes that the tests govern, call and verify, as a JSON array in order."""

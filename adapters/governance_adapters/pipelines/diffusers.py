@@ -14,12 +14,12 @@ from governance.errors import ConfigurationError
 from governance.governor import Governor
 from governance.overlap import Streamed
 from governance.types import Principal
-from governance_adapters.pipelines.asked import Defaults
+from governance_adapters.pipelines.arguments.asked import Defaults
 from governance_adapters.pipelines.calls import Calls
-from governance_adapters.pipelines.intercepts import Edits, intercepted
 from governance_adapters.pipelines.kinds import refusal
-from governance_adapters.pipelines.origins import refuse_remote_code
-from governance_adapters.pipelines.sealing import Seal
+from governance_adapters.pipelines.sealing.intercepts import Edits, intercepted
+from governance_adapters.pipelines.sealing.origins import refuse_remote_code
+from governance_adapters.pipelines.sealing.seals import Seal
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
 from governance.errors import ModelError
-from governance_adapters.pipelines.origins import PICKLED
+from governance_adapters.pipelines.sealing.origins import PICKLED
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _LIBRARIES = ("diffusers", "transformers")

@@ -11,7 +11,7 @@ import torch
 from governance.errors import RequestError
 from governance.facts import MAX_IMAGES
 from governance.types import InputImage
-from governance_adapters.pipelines.sizes import compression, configured, whole
+from governance_adapters.pipelines.arguments.sizes import compression, configured, whole
 
 PER_PROMPT: Final = ("num_images_per_prompt", "num_videos_per_prompt", "num_waveforms_per_prompt")
 BATCH_SIZE: Final = "batch_size"

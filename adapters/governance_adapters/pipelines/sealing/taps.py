@@ -10,7 +10,7 @@ from diffusers import DiffusionPipeline
 from torch.nn.modules import module as torch_modules
 
 from governance.errors import SealedError
-from governance_adapters.pipelines.sealing import modules_of
+from governance_adapters.pipelines.sealing.seals import modules_of
 
 _OWN = frozenset({"torch", "accelerate", "diffusers", "transformers", "peft", "governance_adapters"})
 """The libraries whose hooks are part of how a model runs: weight norms, offloading, adapters."""

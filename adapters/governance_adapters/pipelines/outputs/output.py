@@ -21,7 +21,7 @@ from governance.frames import shown
 from governance.media import Media, Sound, frames_of
 from governance.types import MediaKind, Pixels
 from governance_adapters.pipelines.kinds import makes_media, output_class
-from governance_adapters.pipelines.returned import FULL_SCALE, Shape, field_of
+from governance_adapters.pipelines.outputs.returned import FULL_SCALE, Shape, field_of
 
 _ONE_CLIP: Final = 4
 """Dimensions of a field that holds one clip and no batch of them."""

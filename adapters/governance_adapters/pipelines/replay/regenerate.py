@@ -23,14 +23,14 @@ from governance.recorded_calls import Obstacle, RecordedCall
 from governance.regeneration import Regenerated
 from governance.replays import CALL_PART, Difference
 from governance.types import GenerationRequest, Pixels, Principal, new_id
-from governance_adapters.pipelines.arguments import BoundArguments, bind
+from governance_adapters.pipelines.arguments.binding import BoundArguments, bind
+from governance_adapters.pipelines.arguments.restored import restored
 from governance_adapters.pipelines.bound import BoundPipeline
-from governance_adapters.pipelines.describe import describe
-from governance_adapters.pipelines.given_adapters import GivenAdapter, put_on
-from governance_adapters.pipelines.older_records import older_arguments
-from governance_adapters.pipelines.restored import restored
-from governance_adapters.pipelines.schedulers import rebuilt_scheduler
-from governance_adapters.pipelines.sealing import Seal
+from governance_adapters.pipelines.description.describe import describe
+from governance_adapters.pipelines.replay.given_adapters import GivenAdapter, put_on
+from governance_adapters.pipelines.replay.older_records import older_arguments
+from governance_adapters.pipelines.replay.schedulers import rebuilt_scheduler
+from governance_adapters.pipelines.sealing.seals import Seal
 
 _PURPOSE: Final = "replay"
 _UNCOMPARED: Final = frozenset({"version", "generators", "seeds"})

@@ -27,7 +27,7 @@ from diffusers import DiffusionPipeline
 
 from governance.errors import GovernanceError, SealedError
 from governance.types import new_id
-from governance_adapters.pipelines.running import RUNNING, Anywhere, is_running
+from governance_adapters.pipelines.sealing.running import RUNNING, Anywhere, is_running
 
 logger = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ import torch
 from diffusers.configuration_utils import ConfigMixin
 
 from governance.canonical import Json
-from governance_adapters.pipelines.components import config_of
-from governance_adapters.pipelines.computation import computation_of
-from governance_adapters.pipelines.plain_state import class_of, plain_state
+from governance_adapters.pipelines.description.components import config_of
+from governance_adapters.pipelines.description.computation import computation_of
+from governance_adapters.pipelines.description.plain_state import class_of, plain_state
 
 _LIBRARIES = (
     "accelerate", "bitsandbytes", "flash-attn", "gguf", "kernels", "numpy", "optimum-quanto", "peft", "pillow", "safetensors",

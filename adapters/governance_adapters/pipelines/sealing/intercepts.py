@@ -18,10 +18,10 @@ from diffusers import DiffusionPipeline
 
 from governance.errors import ModelError, SealedError
 from governance.governor import Governor
-from governance_adapters.pipelines import turns
-from governance_adapters.pipelines.origins import check_loading
-from governance_adapters.pipelines.running import is_running
-from governance_adapters.pipelines.sealing import Seal
+from governance_adapters.pipelines.sealing import turns
+from governance_adapters.pipelines.sealing.origins import check_loading
+from governance_adapters.pipelines.sealing.running import is_running
+from governance_adapters.pipelines.sealing.seals import Seal
 
 _EDITS = re.compile(r"(load|unload|fuse|unfuse|set|enable|disable|delete|register|reset|remove|upcast)_\w+|to")
 _LOADS = re.compile(r"load_(lora_weights|textual_inversion|ip_adapter)")

@@ -19,8 +19,8 @@ import torch
 
 from governance.errors import UnsupportedArgumentError
 from governance.types import OpaqueArgument, OpaqueKind
-from governance_adapters.pipelines.arguments import BoundArguments
-from governance_adapters.pipelines.running import set_aside
+from governance_adapters.pipelines.arguments.binding import BoundArguments
+from governance_adapters.pipelines.sealing.running import set_aside
 
 _ASKED = "_tensor_inputs"
 """What the parameter is called that names the tensors for a callback: the callback's own name, and this."""

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from governance.canonical import Digest, canonical_bytes
 from governance.errors import ModelError
-from governance_adapters.pipelines.checksums import memory_checksum
+from governance_adapters.pipelines.description.checksums import memory_checksum
 
 Tensors: TypeAlias = Sequence[tuple[str, torch.Tensor]]
 Content: TypeAlias = tuple[object, ...]

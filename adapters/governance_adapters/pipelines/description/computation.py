@@ -12,7 +12,7 @@ import torch
 from diffusers import ModelMixin
 
 from governance.canonical import Json
-from governance_adapters.pipelines.plain_state import class_of
+from governance_adapters.pipelines.description.plain_state import class_of
 
 _OURS = "governance_adapters."
 _OF_NO_EFFECT = (_OURS, "transformers.utils.output_capturing.")

@@ -14,7 +14,7 @@ from PIL import Image
 from governance.canonical import Json
 from governance.errors import RequestError
 from governance.types import Pixels
-from governance_adapters.pipelines.recorded import is_own_dataclass
+from governance_adapters.pipelines.arguments.recorded import is_own_dataclass
 
 
 def restored(

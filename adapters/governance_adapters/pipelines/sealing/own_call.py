@@ -11,7 +11,7 @@ import torch
 from diffusers import DiffusionPipeline
 
 from governance.errors import GenerationError, GovernanceError
-from governance_adapters.pipelines.running import running
+from governance_adapters.pipelines.sealing.running import running
 
 
 def own_output(pipe: DiffusionPipeline, call: Callable[..., Any], keywords: Mapping[str, Any]) -> Any:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from governance.errors import RequestError
 from governance.types import InputImage, Pixels
-from governance_adapters.pipelines.recorded import ArrayPlace, PicturePlace
+from governance_adapters.pipelines.arguments.recorded import ArrayPlace, PicturePlace
 
 MAX_PIXELS: Final = 64 * 2**20
 """The most pixels of one picture: 8192 x 8192."""

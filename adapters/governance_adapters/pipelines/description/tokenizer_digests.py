@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from transformers import PreTrainedTokenizerBase
 
 from governance.canonical import Digest, Json, canonical_bytes, digest, without_floats
-from governance_adapters.pipelines.plain_state import attributes_of
+from governance_adapters.pipelines.description.plain_state import attributes_of
 
 _SET_BY_CALLS = ("truncation", "padding")
 """Parts of a tokenizer's state that every call of it sets anew."""

@@ -15,14 +15,14 @@ from transformers import FeatureExtractionMixin, ImageProcessingMixin, PreTraine
 
 from governance.canonical import Digest, Json, canonical_bytes, digest, without_floats
 from governance.errors import GovernanceError, ModelError
-from governance_adapters.pipelines.plain_state import (
+from governance_adapters.pipelines.description.plain_state import (
     attributes_of,
     class_of,
     indescribable,
     is_of_libraries,
     plain_state,
 )
-from governance_adapters.pipelines.tokenizer_digests import tokenizer_digest
+from governance_adapters.pipelines.description.tokenizer_digests import tokenizer_digest
 
 _VOLATILE_KEYS = frozenset({"transformers_version", "dtype", "torch_dtype", "architectures"})
 """Configuration keys that differ between library versions for one and the same model."""

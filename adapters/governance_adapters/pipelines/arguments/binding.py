@@ -18,7 +18,7 @@ from diffusers import DiffusionPipeline
 from governance.canonical import Json
 from governance.errors import RequestError, UnsupportedArgumentError
 from governance.types import GenerationRequest, InputImage, MediaKind, OpaqueArgument, Parameter, Principal, Prompt
-from governance_adapters.pipelines.counts import (
+from governance_adapters.pipelines.arguments.counts import (
     BATCH_SIZE,
     FRAME_COUNT,
     PER_PROMPT,
@@ -27,12 +27,12 @@ from governance_adapters.pipelines.counts import (
     counted_images,
     counted_steps,
 )
-from governance_adapters.pipelines.generators import CallerGenerators
+from governance_adapters.pipelines.arguments.generators import CallerGenerators
+from governance_adapters.pipelines.arguments.recorded import LINE_ARGUMENTS, recorded
+from governance_adapters.pipelines.arguments.sizes import SIZE, generated_size
+from governance_adapters.pipelines.arguments.takes import Takes, taken_by
+from governance_adapters.pipelines.arguments.taking import Taken, Taking, exact
 from governance_adapters.pipelines.kinds import output_kind
-from governance_adapters.pipelines.recorded import LINE_ARGUMENTS, recorded
-from governance_adapters.pipelines.sizes import SIZE, generated_size
-from governance_adapters.pipelines.takes import Takes, taken_by
-from governance_adapters.pipelines.taking import Taken, Taking, exact
 
 OUTPUT_TYPES: Final = ("pil", "np", "pt")
 FRAME_RATE: Final = "frames_per_second"

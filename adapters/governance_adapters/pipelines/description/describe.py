@@ -18,10 +18,10 @@ from diffusers import SchedulerMixin
 from governance.canonical import Digest
 from governance.errors import ModelError
 from governance.types import AdapterFacts, ModelFacts
-from governance_adapters.pipelines.components import component_digest, config_of, content_digest
-from governance_adapters.pipelines.environment import environment_of
-from governance_adapters.pipelines.modules import describe_modules
-from governance_adapters.pipelines.tokenizer_digests import set_by_calls
+from governance_adapters.pipelines.description.components import component_digest, config_of, content_digest
+from governance_adapters.pipelines.description.environment import environment_of
+from governance_adapters.pipelines.description.modules import describe_modules
+from governance_adapters.pipelines.description.tokenizer_digests import set_by_calls
 
 _LIBRARIES = ("diffusers", "torch", "transformers")
 _SCHEDULER = "scheduler"

@@ -20,10 +20,16 @@ from PIL import Image
 
 from governance.errors import RequestError, UnsupportedArgumentError
 from governance.types import InputImage, OpaqueArgument, OpaqueKind, Parameter, Prompt, PromptKind
-from governance_adapters.pipelines.images import check_count, hold_images
-from governance_adapters.pipelines.opaque import HeldArgument, are_tensors, hold_callback, hold_tensors
-from governance_adapters.pipelines.recorded import Made, OpaquePlace, PromptPlace, field_names, is_own_dataclass
-from governance_adapters.pipelines.takes import Takes, opaque_kind, shows
+from governance_adapters.pipelines.arguments.images import check_count, hold_images
+from governance_adapters.pipelines.arguments.opaque import HeldArgument, are_tensors, hold_callback, hold_tensors
+from governance_adapters.pipelines.arguments.recorded import (
+    Made,
+    OpaquePlace,
+    PromptPlace,
+    field_names,
+    is_own_dataclass,
+)
+from governance_adapters.pipelines.arguments.takes import Takes, opaque_kind, shows
 
 MAX_NESTED: Final = 8
 """The most lists, tuples, mappings and dataclasses within each other."""

@@ -16,9 +16,14 @@ import torch
 from governance.canonical import Digest
 from governance.errors import ModelError
 from governance.types import AdapterFacts
-from governance_adapters.pipelines.files import FileIdentity, weight_files
-from governance_adapters.pipelines.loaded_adapters import LoadedAdapter, loaded_adapters, owner_of, owners_of
-from governance_adapters.pipelines.tensors import Tensors, content_of, tensors_digest, tensors_of
+from governance_adapters.pipelines.description.files import FileIdentity, weight_files
+from governance_adapters.pipelines.description.loaded_adapters import (
+    LoadedAdapter,
+    loaded_adapters,
+    owner_of,
+    owners_of,
+)
+from governance_adapters.pipelines.description.tensors import Tensors, content_of, tensors_digest, tensors_of
 
 State: TypeAlias = tuple[object, ...]
 _FILES_KEPT = 64

@@ -1,0 +1,1 @@
+"""A recorded call, made again."""

@@ -1,0 +1,1 @@
+"""Modules that run inside governed calls only, and what is intercepted around them."""

@@ -44,6 +44,8 @@ def _disagreements(
     intent = intent_named(entry)
     if intent is None or not entry.body.get("findings") or not asset_id(entry):
         yield f"entry {entry.id} names no intent, no findings or no asset"
+    if recorded_kind(entry) != _family(entry):
+        yield f"entry {entry.id} names media of one kind and a file of another"
     if decision is None or decision.stage is not Stage.RELEASE or not _let_go(decision, entry):
         yield f"entry {entry.id} records no decision that allowed the release"
     if not is_marked(entry) and not _policy_dropped_the_mark(entry):
@@ -103,9 +105,20 @@ def _let_go(decision: Decision, entry: Entry) -> bool:
     return decision.outcome is Outcome.ALLOW or (decision.outcome is Outcome.REVIEW and review_named(entry) is not None)
 
 
+def recorded_kind(entry: Entry) -> object:
+    """What a released entry says that the file is; entries of a time when there were only pictures say nothing."""
+    return entry.body.get("media", MediaKind.IMAGE.value)
+
+
 def is_sound(entry: Entry) -> bool:
-    """Whether an entry is about a sound, which can carry no mark."""
-    return entry.body.get("media") == MediaKind.AUDIO
+    """Whether an entry is about a sound, which can carry no mark: its media and the type of its file both say so."""
+    return recorded_kind(entry) == _family(entry) == MediaKind.AUDIO
+
+
+def _family(entry: Entry) -> str:
+    """The kind of file by its media type: `audio` of `audio/wav`."""
+    asset: Any = entry.body.get("asset")
+    return str(asset.get("media_type")).partition("/")[0] if isinstance(asset, Mapping) else ""
 
 
 def _policy_dropped_the_mark(entry: Entry) -> bool:

@@ -1,4 +1,4 @@
-"""What a caller receives: released files, and what became of each image that was asked for."""
+"""What a caller receives: released files, and what became of each item that was asked for."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A released image: the exact signed bytes, and the receipt that proves its record."""
+    """A released file: the exact signed bytes, and the receipt that proves its record."""
 
     id: str
     content: bytes
@@ -51,7 +51,7 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class GovernedItem:
-    """What became of one image that was asked for. When admission stops the call, all its items share one entry.
+    """What became of one item that was asked for. When admission stops the call, all its items share one entry.
 
     `shadow` is what enforcement would have done with what shadow mode released; None of everything else.
     """
@@ -68,7 +68,7 @@ class GovernedItem:
 
 @dataclass(frozen=True, slots=True)
 class GovernedResult:
-    """One governed call: one item per image asked for; indices never shift."""
+    """One governed call: one item per image, clip or sound asked for; indices never shift."""
 
     request_id: str
     generation_id: str

@@ -39,11 +39,6 @@ class CandidatePolicy:
         """The revision of the bundle in force."""
         return self._enforced.bundle_revision
 
-    @property
-    def candidate_revision(self) -> Digest:
-        """The revision of the bundle on trial."""
-        return self._candidate.bundle_revision
-
     def decide(self, stage: Stage, facts: Mapping[str, Json]) -> Decision:
         """The decision of the enforced bundle, with what the candidate would have decided beside it.
 

@@ -14,6 +14,8 @@ from governance.types import Fingerprint, Stage, Usage, new_id, utc_now
 
 ENTRY_VERSION = 1
 MAX_ENTRY_BYTES = 32 * 1024
+ALL_ENTRIES = 100_000
+"""More entries than one generation can have."""
 
 
 class EntryKind(StrEnum):

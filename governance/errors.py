@@ -14,7 +14,7 @@
     |   `-- ObligationError             a decision obliges something that cannot be honoured
     |-- ModelError                  the model cannot be described, or changed between admission and generation
     |-- SealedError                 a part of a governed pipeline was used, or edited, past the line
-    |-- GenerationError             the pipeline failed or returned something other than images
+    |-- GenerationError             the pipeline failed or returned something other than what was admitted
     |-- DetectorError               a detector could not load or could not score
     |-- MarkError                   a watermark, label or encoding failed
     |   `-- ImageTooSmallError
@@ -125,7 +125,7 @@ class SealedError(GovernanceError):
 
 
 class GenerationError(GovernanceError):
-    """The pipeline failed, or returned something other than the images that were admitted."""
+    """The pipeline failed, or returned something other than what was admitted."""
 
 
 class DetectorError(GovernanceError):

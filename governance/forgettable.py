@@ -11,12 +11,11 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
-from governance.entries import Entry, EntryKind, ErasedPart, HoldState, LegalHoldRecord, PersonalField
+from governance.entries import ALL_ENTRIES, Entry, EntryKind, ErasedPart, HoldState, LegalHoldRecord, PersonalField
 from governance.erasable import is_about, names_of_person, people_named
 from governance.erasure import ASSET, HOLD, WATERMARK, erased_parts, grouped
 from governance.errors import NoEntryError
 from governance.forgotten import Target
-from governance.hold_history import ALL_ENTRIES
 from governance.holds import hold_named
 from governance.legal_holds import covering
 from governance.legal_keeping import keeping

@@ -11,6 +11,7 @@ exception that names the remedy; nothing is released on an error path.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,9 +20,10 @@ from governance import steps
 from governance.assets import GovernedItem, GovernedResult, Verdict
 from governance.bodies import Judged, Subject
 from governance.canonical import Digest
-from governance.entries import Attempt, Entry, EntryKind, Record, Recorded
+from governance.entries import ALL_ENTRIES, Attempt, Entry, EntryKind, Record, Recorded
 from governance.errors import BudgetError, ConflictError, GovernanceError, InProgressError, LedgerError, RequestError
 from governance.facts import facts_digest
+from governance.forgotten_locals import forget_locals, forgetting_locals
 from governance.hold_history import HoldHistory
 from governance.holds import Approved, Opening
 from governance.mode_record import ModeRecord
@@ -71,6 +73,7 @@ class Generation:
     def __init__(self, finish: Callable[[], GovernedResult]) -> None:
         self._unfinished = [finish]
 
+    @forgetting_locals()
     def finish(self) -> GovernedResult:
         """Inspect, judge, mark, sign, keep, commit and release each draft.
 
@@ -97,6 +100,7 @@ class Governor:
         self.parts = parts
         self._mode = ModeRecord(parts.mode, parts.ledger)
 
+    @forgetting_locals()
     def generate(self, request: GenerationRequest, pipeline: Pipeline) -> GovernedResult:
         """Run one request down the line.
 
@@ -115,6 +119,7 @@ class Governor:
             result = self._finished(progress, self._begun(progress, request, pipeline))
         return released_or_raise(result)
 
+    @forgetting_locals()
     def begin(self, request: GenerationRequest, pipeline: Pipeline) -> Generation:
         """The first half of `generate`: describe, admit, intend and generate. `Generation.finish` is the other.
 
@@ -123,11 +128,11 @@ class Governor:
         """
         progress = _Progress()
         with self._answerable(progress, goes_on=True):
-            begun = self._begun(progress, request, pipeline)
+            unfinished = [self._begun(progress, request, pipeline)]
 
         def finish() -> GovernedResult:
             with self._answerable(progress):
-                result = self._finished(progress, begun)
+                result = self._finished(progress, unfinished.pop())  # once it is finished, nobody holds the drafts
             return released_or_raise(result)
 
         return Generation(finish)
@@ -205,7 +210,7 @@ class Governor:
         """Whether what was recorded may not be handed out while enforcing."""
         if self.parts.mode is Mode.SHADOW:
             return False
-        page = self.parts.ledger.entries(subject=generation_id, kind=EntryKind.RELEASED, limit=steps.ALL_ENTRIES)
+        page = self.parts.ledger.entries(subject=generation_id, kind=EntryKind.RELEASED, limit=ALL_ENTRIES)
         return withheld_under_enforcement([entry for _, entry in page])
 
     def _approval(self, facts: Digest, admission: Judged) -> Approved | None:
@@ -227,6 +232,8 @@ class Governor:
             return begun
         subject = progress.subject
         items = tuple(self._finish(progress, begun, draft) for draft in begun.drafts)
+        for item in items:
+            forget_locals(item.error, spared=sys.exception())
         return GovernedResult(begun.request.id, subject.generation_id, subject.attempt, items)
 
     def _stop(
@@ -295,7 +302,7 @@ class Governor:
         """
         ledger, generation_id = self.parts.ledger, subject.generation_id
         try:
-            entries = [entry for _, entry in ledger.entries(subject=generation_id, limit=steps.ALL_ENTRIES)]
+            entries = [entry for _, entry in ledger.entries(subject=generation_id, limit=ALL_ENTRIES)]
             closing = close_claim(generation_id, subject.attempt, entries)
             if closing.entry is not None:
                 ledger.append(Record(closing.entry))

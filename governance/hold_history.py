@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from governance.bodies import decision_of, findings_of
-from governance.canonical import Digest, Json
+from governance.canonical import Digest, Json, digest
 from governance.disclosure import RestoredInput, recorded_input
-from governance.entries import Entry, EntryKind, HoldRecord, HoldState
+from governance.entries import ALL_ENTRIES, Entry, EntryKind, HoldRecord, HoldState
 from governance.errors import LedgerError, ReviewError
 from governance.hold_bodies import COMMENT_FIELD, REVIEWER_FIELD
 from governance.holds import Approved, hold_named, holding_entry_named, state_after
@@ -22,8 +22,6 @@ from governance.ports import Ledger
 from governance.review_facts import Hold
 from governance.types import AdapterFacts, Decision, Finding, ModelFacts, Stage
 
-ALL_ENTRIES = 100_000
-"""More entries than one generation can have."""
 _VERIFY = "Run `governance ledger verify`."
 
 
@@ -185,12 +183,12 @@ def recorded_model(ledger: Ledger, intent: Entry) -> ModelFacts:
     """The whole model facts that `intent` was written with.
 
     Raises:
-        LedgerError: their document is gone, or cannot be read.
+        LedgerError: their document is gone, is not the one that was written, or cannot be read.
     """
     named = intent.body.get("model")
     content = ledger.document(Digest(named)) if isinstance(named, str) else None
-    if content is None:
-        raise LedgerError(f"The model that entry {intent.id} names is not kept.", remedy=_VERIFY)
+    if content is None or digest(content) != named:
+        raise LedgerError(f"The model that entry {intent.id} names is missing or was altered.", remedy=_VERIFY)
     try:
         raw = json.loads(content)
     except ValueError as error:

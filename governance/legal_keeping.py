@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from governance.entries import LegalHoldRecord, LegalHoldScope
+from governance.entries import ALL_ENTRIES, LegalHoldRecord, LegalHoldScope
 from governance.erasable import people_named
 from governance.errors import LegalHoldError
-from governance.hold_history import ALL_ENTRIES
 from governance.legal_holds import covering
 from governance.ports import Ledger
 

@@ -21,8 +21,18 @@ MAX_FRAMES: Final = 100_000
 """Frames of one clip: more is refused, whatever policy says."""
 MAX_FRAME_RATE: Final = 1_000_000
 """Thousandths of frames a second: a thousand frames a second."""
+_ROUNDED: Final = frozenset({1, 9})
+"""Last digits of rates that lie one thousandth beside a rounder one."""
 MAX_CHANNELS: Final = 32
 MAX_SAMPLE_RATE: Final = 768_000
+
+
+def can_be_written(frame_rate: int) -> bool:
+    """Whether files can keep a rate in thousandths of frames a second: writers of MP4 take 8.001 for 8, as OpenCV does.
+
+    So a rate that ends in 1 or 9 thousandths is none; those that film and television use all are.
+    """
+    return 1 <= frame_rate <= MAX_FRAME_RATE and frame_rate % 10 not in _ROUNDED
 
 
 @dataclass(frozen=True, slots=True, eq=False)

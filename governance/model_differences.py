@@ -74,7 +74,7 @@ def _differences(recorded: Mapping[str, Any], present: Mapping[str, Any]) -> Ite
 
 def _pipeline(recorded: Mapping[str, Any], present: Mapping[str, Any]) -> Iterator[str]:
     if recorded["pipeline"] != present["pipeline"]:
-        yield f"pipeline: {_shown(recorded['pipeline'])} recorded, {_shown(present['pipeline'])} here"
+        yield f"pipeline: {shown_value(recorded['pipeline'])} recorded, {shown_value(present['pipeline'])} here"
 
 
 def _components(recorded: Mapping[str, str], present: Mapping[str, str]) -> Iterator[str]:
@@ -117,23 +117,23 @@ def _adapter(name: str, before: Mapping[str, Any], now: Mapping[str, Any], *, wi
 
 def _scheduler(recorded: Mapping[str, Any], present: Mapping[str, Any]) -> Iterator[str]:
     if recorded["class"] != present["class"]:
-        yield f"scheduler: {_shown(recorded['class'])} recorded, {_shown(present['class'])} here"
+        yield f"scheduler: {shown_value(recorded['class'])} recorded, {shown_value(present['class'])} here"
         return  # another class has other options: each of them would be a difference of its own
-    for name, before, now in _leaves("scheduler option", recorded["config"], present["config"], " "):
-        yield f"{name}: {_shown(before)} recorded, {_shown(now)} here"
+    for name, before, now in differing_leaves("scheduler option", recorded["config"], present["config"], " "):
+        yield f"{name}: {shown_value(before)} recorded, {shown_value(now)} here"
 
 
 def _place(name: str, recorded: Json, present: Json, joint: str = ".") -> Iterator[ModelDifference]:
-    for path, before, now in _leaves(name, recorded, present, joint):
-        yield ModelDifference(ModelPart.ENVIRONMENT, f"{path}: {_shown(before)} recorded, {_shown(now)} here")
+    for path, before, now in differing_leaves(name, recorded, present, joint):
+        yield ModelDifference(ModelPart.ENVIRONMENT, f"{path}: {shown_value(before)} recorded, {shown_value(now)} here")
 
 
-def _leaves(path: str, before: Json, now: Json, joint: str = ".") -> Iterator[tuple[str, Json, Json]]:
+def differing_leaves(path: str, before: Json, now: Json, joint: str = ".") -> Iterator[tuple[str, Json, Json]]:
     """Each place in two values where they differ, as far down as both are mappings."""
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         for name in sorted({*before, *now}):
             inner = f"{path}{joint}{name}" if path else name
-            yield from _leaves(inner, before.get(name), now.get(name))
+            yield from differing_leaves(inner, before.get(name), now.get(name))
     elif canonical_bytes(before) != canonical_bytes(now):  # True is not 1 here
         yield path, before, now
 
@@ -146,8 +146,8 @@ def _digest(value: object) -> str:
     return f"{str(value)[:_DIGEST_SHOWN]}..."
 
 
-def _shown(value: Json) -> str:
-    """A value in a sentence."""
+def shown_value(value: Json) -> str:
+    """A recorded value in a sentence: at most 60 characters of it, and a word where there is nothing."""
     if value is None or value in ("", {}, []):
         return _NOTHING
     text = value if isinstance(value, str) else canonical_bytes(value).decode()

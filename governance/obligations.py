@@ -27,7 +27,7 @@ class Obligations:
     `retain_days`: how long the record is kept. `max_steps`: the most
     denoising steps. `day_budget`: what the principal's day (UTC) may come to with this request, by the names of `Usage`.
     `output_formats`: the media types allowed; empty means any. `disclose`: fields that go into the
-    manifest in the clear. `inspect_every`: detectors look at each so-manieth frame of a clip, from the first on, and at the
+    manifest in the clear. `inspect_every`: detectors look at every nth frame of a clip, from the first on, and at the
     last; 1 is every frame, and so is 0. It is honoured as admission obliges it.
     """
 

@@ -32,7 +32,7 @@ class Parts:
 
     `log_key` verifies the ledger's receipts before anything is released; `system` and `version` name this installation
     in manifests and `provider` whoever answers for it. `detector_seconds` is how long one detector may take
-    for one draft. `mode` is whether what policy decides is obeyed.
+    for one image or frame. `mode` is whether what policy decides is obeyed.
 
     Raises:
         ConfigurationError: there is no detector, or two detectors share a name.

@@ -14,7 +14,15 @@ from typing import Any, Protocol
 from governance.canonical import Digest, digest
 from governance.checkpoint import LogKey, verify_receipt
 from governance.entries import Entry, Receipt
-from governance.errors import GenerationError, GovernanceError, ProofError, ReplayError, StorageError
+from governance.errors import (
+    GenerationError,
+    GovernanceError,
+    ModelError,
+    ProofError,
+    ReplayError,
+    RequestError,
+    StorageError,
+)
 from governance.media import Media, media_digest
 from governance.merkle import leaf_hash
 from governance.model_differences import model_differences
@@ -58,20 +66,27 @@ class Replayer:
     def __init__(self, ledger: Ledger, log_key: LogKey, vault: Vault, remarker: Remarker) -> None:
         self._ledger, self._log_key, self._vault, self._remarker = ledger, log_key, vault, remarker
 
-    def call_of(self, released: Entry) -> RecordedCall:
-        """The call that made a released file; both entries proved to be in the log.
+    def call_of(self, released: Sequence[Entry]) -> RecordedCall:
+        """The one call that made all of some released files; each entry, and the intent, proved to be in the log.
 
         Raises:
             ReplayError: a document of it is not kept.
-            ProofError: an entry, a document or a field was altered.
+            ProofError: an entry, a document or a field was altered, or the files are not of one call.
             LedgerError: the ledger cannot be read.
         """
-        if verify_receipt(self._ledger.receipt(released.id), self._log_key) != released:
-            raise _unproven(released.id)
-        named = intent_named(released)
+        for entry in released:
+            if verify_receipt(self._ledger.receipt(entry.id), self._log_key) != entry:
+                raise _unproven(entry.id)
+        first = released[0]
+        named = intent_named(first)
+        if any((intent_named(entry), entry.subject) != (named, first.subject) for entry in released):
+            raise ProofError(
+                f"The files that were released with {first.id} are of several calls.",
+                remedy="Replay the files of one generation together, others apart.",
+            )
         intent = self._ledger.entry("" if named is None else named[0])
         if named is None or leaf_hash(intent.leaf()).hex() != named[1]:
-            raise ProofError(f"Entry {released.id} names another intent.", remedy="Run `governance ledger verify`.")
+            raise ProofError(f"Entry {first.id} names another intent.", remedy="Run `governance ledger verify`.")
         return recorded_call(self._ledger, self._log_key, intent)
 
     def replay(
@@ -85,24 +100,44 @@ class Replayer:
     ) -> tuple[Replay, ...]:
         """An answer for each of some `released` entries of one generation: its call is made again once, whole.
 
-        `given` are the pictures that the call was given, `tolerance` what counts as the same for a kind of media. `content` is the released file, where it is at hand and may be gone
-        from the vault; of `released` there is then only one.
+        `given` are the pictures that the call was given, `tolerance` what counts as the same for a kind of media. `content` is
+        the released file, where it is at hand and may be gone from the vault; of `released` there is then only one.
 
         Raises:
             RequestError: what was given is not what the record says was given.
             ModelError: there is no model to make the call with.
-            ProofError: the record was altered.
+            ProofError: the record was altered, or the entries are of several calls.
             LedgerError: the ledger cannot be read.
         """
         try:
-            call = self.call_of(released[0])
+            call = self.call_of(released)
             call.require_known()
             made = regenerator.regenerate(call, fitting_pictures(call, given))
             differences = (*made.differences, *_model_differences(call, made.model))
         except (ReplayError, GenerationError) as error:
             obstacle = error.obstacle if isinstance(error, ReplayError) else Obstacle.GENERATION_FAILED.value
-            return tuple(_not_replayable(each, tolerance(_kind(each)), obstacle, str(error)) for each in released)
+            return _none_replayable(released, tolerance, obstacle, error)
         return tuple(self._judged(each, made, differences, tolerance(_kind(each)), content) for each in released)
+
+    def audited(
+        self,
+        released: Sequence[Entry],
+        regenerator: Regenerator,
+        *,
+        tolerance: Callable[[MediaKind], Tolerance] = tolerance_of,
+    ) -> tuple[Replay, ...]:
+        """As `replay`, of one call among many: that this one has no model or does not fit it is an answer, and ends nothing.
+
+        Raises:
+            ProofError: the record was altered, or the entries are of several calls.
+            LedgerError: the ledger cannot be read.
+        """
+        try:
+            return self.replay(released, regenerator, tolerance=tolerance)
+        except ModelError as error:
+            return _none_replayable(released, tolerance, Obstacle.MODEL_MISSING.value, error)
+        except RequestError as error:
+            return _none_replayable(released, tolerance, Obstacle.CALL_DIFFERS.value, error)
 
     def recorded(self, replay: Replay, sampled: Sampled | None = None) -> Receipt:
         """Write the `replayed` entry of an answer.
@@ -201,6 +236,12 @@ def _verdict(comparison: Comparison | None, tolerance: Tolerance, *, known: bool
 
 def _model_differences(call: RecordedCall, model: ModelFacts) -> tuple[Difference, ...]:
     return tuple(Difference(each.part.value, each.text) for each in model_differences(call.model, model))
+
+
+def _none_replayable(
+    released: Sequence[Entry], tolerance: Callable[[MediaKind], Tolerance], obstacle: str, error: GovernanceError
+) -> tuple[Replay, ...]:
+    return tuple(_not_replayable(each, tolerance(_kind(each)), obstacle, str(error)) for each in released)
 
 
 def _not_replayable(released: Entry, tolerance: Tolerance, obstacle: str, explanation: str) -> Replay:

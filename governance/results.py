@@ -8,13 +8,13 @@ from typing import Any
 from governance.assets import Asset, GovernedItem, GovernedResult, Verdict
 from governance.bodies import decision_of, findings_of
 from governance.canonical import Digest
-from governance.entries import Entry, EntryKind, Recorded
+from governance.entries import ALL_ENTRIES, Entry, EntryKind, Recorded
 from governance.errors import DeniedError, GenerationError, HeldError
 from governance.holds import hold_named
 from governance.parts import Parts
 from governance.records import items_of
 from governance.shadow import shadow_of
-from governance.steps import ALL_ENTRIES, proven
+from governance.steps import proven
 from governance.types import Decision
 
 _VERDICTS = {

@@ -16,11 +16,12 @@ from governance import steps
 from governance.assets import GovernedItem, Verdict
 from governance.bodies import Subject, decision_of
 from governance.canonical import Digest, Json, digest
-from governance.entries import Entry, EntryKind, HoldRecord, HoldState, Recorded
+from governance.entries import ALL_ENTRIES, Entry, EntryKind, HoldRecord, HoldState, Recorded
 from governance.errors import GovernanceError, LedgerError, ReviewError, StorageError
 from governance.facts import draft_facts
+from governance.forgotten_locals import forgetting_locals
 from governance.held import HeldDraft
-from governance.hold_history import ALL_ENTRIES, HoldHistory, recorded_model
+from governance.hold_history import HoldHistory, recorded_model
 from governance.holds import NO_LEASE, Approved, Opening
 from governance.obligations import Obligations
 from governance.parts import Parts
@@ -51,6 +52,7 @@ class Resumption:
         self.parts = parts
         self._clock = clock
 
+    @forgetting_locals()
     def release(self, record: HoldRecord) -> tuple[HoldRecord, GovernedItem]:
         """Release the draft of an approved hold, once: where somebody else does it meanwhile, that release is the answer.
 

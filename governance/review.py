@@ -16,6 +16,7 @@ from governance.assets import GovernedItem
 from governance.bodies import Judged
 from governance.entries import Entry, EntryKind, HoldRecord, HoldState
 from governance.errors import LeaseError, ReviewError, StorageError
+from governance.forgotten_locals import forgetting_locals
 from governance.held import HeldDraft
 from governance.hold_bodies import act_record, checked_codes, checked_comment, checked_queue
 from governance.hold_history import HoldHistory
@@ -111,6 +112,7 @@ class ReviewDesk:
             len(history.approvals),
         )
 
+    @forgetting_locals()
     def view(self, reviewer: Principal, hold_id: str) -> bytes:
         """The held draft, after the entry `viewed` is durable: a picture as PNG, a clip as animated PNG, a sound as WAV.
 
@@ -209,6 +211,7 @@ class ReviewDesk:
         discard_closed(self.parts.ledger, self.parts.quarantine)
         return changed
 
+    @forgetting_locals()
     def _decided(
         self,
         reviewer: Principal,

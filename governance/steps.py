@@ -14,7 +14,7 @@ from governance import inspection
 from governance.bodies import Judged, Subject
 from governance.canonical import Json, digest
 from governance.checkpoint import verify_receipt
-from governance.entries import Entry, Receipt, Record, Spending
+from governance.entries import ALL_ENTRIES, Entry, Receipt, Record, Spending
 from governance.errors import (
     GenerationError,
     LedgerError,
@@ -58,8 +58,6 @@ from governance.types import (
     utc_now,
 )
 
-ALL_ENTRIES = 100_000
-"""More entries than one generation can have."""
 AT_ONCE = 16
 """How many frames of a clip detectors are given at once."""
 UNCHECKED = Finding("none", digest(b""), "unchecked", 1.0)

@@ -13,17 +13,16 @@ one bit find all of them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import pairwise
 from typing import Final
 
 from governance.attribution import PDQ_BYTES
 from governance.covers import SCORE_STEPS, TIME_PLACES, score_cover, time_cover
-from governance.entries import Entry, PersonalField
 from governance.normalise import NGRAM_CHARACTERS
 from governance.search import Query, ScoreRange
-from governance.traits import Traits, is_syllabic, traits_of
+from governance.traits import Traits, is_syllabic
 from governance.words import unspaced
 
 TERM_BYTES: Final = 16
@@ -53,11 +52,6 @@ def term(name: str, value: str) -> bytes:
 def _begun(name: str) -> hashlib._Hash:
     """The hash as far as the name: there are few of them, and many values."""
     return hashlib.sha256(_DOMAIN + name.encode() + b"\0")
-
-
-def terms_of(entry: Entry, fields: Iterable[PersonalField], documents: Mapping[str, bytes]) -> frozenset[bytes]:
-    """The terms of an entry: see `governance.traits.traits_of` for what it takes."""
-    return terms_of_traits(traits_of(entry, fields, documents))
 
 
 def terms_of_traits(traits: Traits) -> frozenset[bytes]:

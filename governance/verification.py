@@ -16,11 +16,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from governance.agreement import disagreement, is_marked, is_sound, metadata_disagreement
+from governance.agreement import disagreement, is_marked, is_sound, metadata_disagreement, recorded_kind
 from governance.attribution import Grade
 from governance.bodies import decision_of
 from governance.canonical import Digest, Json, digest
 from governance.checkpoint import LogKey, verify_receipt
+from governance.codecs import Codecs
 from governance.entries import Entry, EntryKind, Receipt
 from governance.erasure import WATERMARK
 from governance.errors import GovernanceError, ProofError
@@ -126,7 +127,10 @@ class _Mark:
 
 
 class Verifier:
-    """Verifies files. With a ledger, against the records; without one, against a receipt."""
+    """Verifies files. With a ledger, against the records; without one, against a receipt.
+
+    `codecs` say what kind of file it is; without them, those of `marks` do.
+    """
 
     def __init__(
         self,
@@ -136,9 +140,11 @@ class Verifier:
         metadata: MetadataWriter,
         ledger: Ledger | None = None,
         marks: MarkReader | None = None,
+        codecs: Codecs | None = None,
     ) -> None:
         self._reader, self._log_key, self._ledger, self._marks = reader, log_key, ledger, marks
         self._metadata_writer = metadata
+        self._codecs = marks.codecs if codecs is None and marks is not None else codecs
 
     def verify(self, content: bytes, receipt: Receipt | None = None) -> Verification:
         """Answer the six questions about a file's bytes; a question that cannot be asked is answered so, not raised."""
@@ -274,7 +280,7 @@ class Verifier:
             return Check("entry", Status.FAILS, problem), attributed
         if entry is None:
             return Check("entry", Status.FAILS, "no entry records these bytes as released"), None
-        if problem := self._problem(entry, report):
+        if problem := self._problem(entry, report) or self._other_kind(content, entry):
             return Check("entry", Status.FAILS, problem), entry
         return Check("entry", Status.HOLDS, f"{entry.id}: released {entry.time}, generation {entry.subject}"), entry
 
@@ -290,6 +296,12 @@ class Verifier:
             return disagreement(entry, decision_of(entry, ()), report, self._log_key.name)
         except ProofError as error:
             return str(error)
+
+    def _other_kind(self, content: bytes, entry: Entry) -> str:
+        """A picture that is recorded as a sound would need neither inspection nor mark."""
+        if self._codecs is None or self._codecs.kind_of(content) == recorded_kind(entry):
+            return ""
+        return f"entry {entry.id} is about another kind of file than these bytes are"
 
     def _proof(self, entry_check: Check, entry: Entry | None, receipt: Receipt | None) -> Check:
         name = "inclusion proof"

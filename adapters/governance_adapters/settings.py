@@ -167,7 +167,9 @@ class Settings(BaseSettings):
     classifiers: dict[str, ClassifierSettings] = Field(
         {}, description="Detectors of your own by name: a table of `kind`, `path`, `digest`, `benign`, `threads` each."
     )
-    detector_seconds: float = Field(60, gt=0, le=3600, description="Seconds that one detector may take for one image.")
+    detector_seconds: float = Field(
+        60, gt=0, le=3600, description="Seconds that one detector may take for one image or frame."
+    )
     embedding: Path | None = Field(
         None,
         description="ONNX file, or folder of a transformers vision model, that finds derivatives of protected works. Default: efficientnet-lite0.",

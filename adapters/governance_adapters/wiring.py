@@ -272,7 +272,7 @@ def _mark_reader(settings: Settings) -> MarkReader:
 
 def outside_verifier(trust_root: Path, log_key: LogKey) -> Verifier:
     """A verifier for a stranger: a C2PA root and a log key, no database and no watermark key."""
-    return Verifier(C2paReader(TrustRoots(trust_root)), log_key, metadata=XmpWriter())
+    return Verifier(C2paReader(TrustRoots(trust_root)), log_key, metadata=XmpWriter(), codecs=_codecs())
 
 
 def govern(

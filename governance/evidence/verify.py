@@ -481,6 +481,13 @@ def embedded_manifest(content: bytes) -> bytes | None:
     return _jpeg_manifest(content) if content.startswith(b"\xff\xd8") else None
 
 
+def kind_of(content: bytes) -> str:
+    """`video`, `audio` or `image` by how a file begins: MP4, WAV, and a picture where it is neither."""
+    if content[4:8] == b"ftyp":
+        return "video"
+    return "audio" if content[:4] == b"RIFF" and content[8:12] == b"WAVE" else "image"
+
+
 def _chunks(content: bytes, start: int, end: int, order: Literal["big", "little"]) -> Iterator[tuple[bytes, bytes]]:
     """Name and data of each chunk: PNG (big-endian: length, name, data, checksum), RIFF (little-endian, even)."""
     while start + 8 <= end:
@@ -915,6 +922,8 @@ class _Verification:
         if (sha256(content), len(content)) != (recorded["digest"], recorded["bytes"]):
             yield f"{path} is not the file that was released"
             return
+        if kind_of(content) != recorded["media_type"].partition("/")[0]:
+            yield f"{path} is of another kind than its entry says"
         self.bound.add(path)
         self.report.checked.append(f"{path} is the released file, byte for byte")
         if self.files.get(MANIFEST) != embedded_manifest(content):
@@ -1077,8 +1086,10 @@ def release_problems(body: Mapping[str, Any]) -> Iterator[str]:
         yield "it names no intent or no findings, or is of another version"
     if body["decision"]["stage"] != "release":
         yield "its decision is not one on a finished picture"
-    honoured = body["honoured"]
-    dropped = honoured.get("watermark") is False and (honoured.get("visible_label") or body.get("media") == "audio")
+    honoured, media = body["honoured"], body.get("media", "image")
+    if media != body["asset"]["media_type"].partition("/")[0]:
+        yield "it names media of one kind and a file of another"
+    dropped = honoured.get("watermark") is False and (honoured.get("visible_label") or media == "audio")
     if body["watermark"] is None and not dropped:
         yield "it carries no watermark, and no decision dropped that"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from governance.canonical import digest
+from governance.canonical import canonical_digest, digest
 from governance.entries import EntryKind, Record
 from governance.erasure import WATERMARK
 from governance.errors import QueryError
@@ -75,8 +75,9 @@ CASES: list[tuple[dict[str, Any], list[int]]] = [
     ({"purpose": "marketing"}, [0, 1, 3]),
     ({"purpose": "art"}, [2]),
     ({"model": "StableDiffusionPipeline"}, [0, 1, 3]),
-    ({"model": ADAPTED_MODEL.digest}, [2]),
-    ({"model": EXAMPLE_MODEL.digest}, [0, 1, 3]),
+    ({"model": canonical_digest(ADAPTED_MODEL.as_facts())}, [2]),
+    ({"model": canonical_digest(EXAMPLE_MODEL.as_facts())}, [0, 1, 3]),
+    ({"model": EXAMPLE_MODEL.digest}, [0]),
     ({"model": digest(b"unet weights")}, [0, 1, 2, 3]),
     ({"adapter": LORA.name}, [2]),
     ({"adapter": LORA.digest}, [2]),
@@ -203,7 +204,7 @@ class LedgerSearchContract:
             Rollup("2026-03-01", "outcome", "release:allow", 1),
             Rollup("2026-03-01", "risk", "nsfw/nsfw:0.7", 1),
         ]
-        assert Rollup("2026-03-01", "model", EXAMPLE_MODEL.digest, 2) in counts
+        assert Rollup("2026-03-01", "model", canonical_digest(EXAMPLE_MODEL.as_facts()), 2) in counts
         assert Rollup("2026-03-01", "bundle", digest(b"bundle"), 2) in counts
         every = ledger.rollups("2026-01-01", "2028-01-01")
         assert sum(each.entries for each in every if each.name == "kind") == 5

@@ -15,7 +15,7 @@ from governance_adapters.detectors.devices import onnx_providers
 from governance_adapters.detectors.weights import WeightsFolder
 from governance_adapters.pipelines.description.checksums import memory_checksum
 from governance_adapters.pipelines.description.describe import describe
-from governance_adapters.pipelines.description.modules import describe_module
+from governance_adapters.pipelines.description.modules import describe_modules
 from governance_adapters.pipelines.description.tensors import tensors_digest
 from governance_adapters.reference import load_reference_pipeline
 from governance_adapters.wiring import govern, open_verifier
@@ -99,11 +99,11 @@ def test_digests_and_checksums_do_not_depend_on_the_device(pipe):
 
 
 def test_moving_a_module_to_the_host_and_back_hashes_nothing(pipe):
-    first = describe_module("unet", pipe.unet)
+    first = describe_modules({"unet": pipe.unet})["unet"]
     pipe.unet.to("cpu")
-    assert describe_module("unet", pipe.unet) is first
+    assert describe_modules({"unet": pipe.unet})["unet"] is first
     pipe.unet.to(DEVICE)
-    assert describe_module("unet", pipe.unet) is first
+    assert describe_modules({"unet": pipe.unet})["unet"] is first
 
 
 def test_writes_that_torch_does_not_count_are_seen_there(pipe):

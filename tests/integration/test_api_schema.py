@@ -13,7 +13,7 @@ from schemathesis import GenerationMode
 from schemathesis.core.failures import Failure, FailureGroup
 
 from governance_adapters.web.keys import create_key
-from support.api import EVERYTHING, Office
+from support.api import EVERYTHING, Office, client
 
 BOUNDED = settings(
     max_examples=15, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
@@ -53,6 +53,13 @@ def known(office):
 
 OF_TILES = {"level": "0", "number": "000.p/1"}
 """What a tile that there is goes by: `number` is that of a tile here, and that of a picture elsewhere."""
+
+
+def test_a_held_draft_comes_as_a_picture_a_sound_or_whatever_else_it_is(url):
+    with client(url) as opened:
+        paths = opened.get("/openapi.json").json()["paths"]
+    answer = paths["/v1/holds/{hold_id}/view"]["post"]["responses"]["200"]
+    assert sorted(answer["content"]) == ["application/octet-stream", "audio/wav", "image/png"]
 
 
 REFUSALS = [400, 401, 403, 404, 409, 413, 414, 415, 422]

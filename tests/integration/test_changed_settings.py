@@ -30,7 +30,7 @@ STRICT: Final[Mapping[str, Any]] = {
     "models": {},
     "negative_terms": "deny",
     "obligations": {"approvals": 5, "output_formats": ["image/webp"], "visible_label": "AI", "watermark": False},
-    "opaque": {"callback": "allow", "embedding": "allow", "latents": "allow", "other": "allow"},
+    "opaque": {"audio": "allow", "callback": "allow", "embedding": "allow", "latents": "allow", "other": "allow"},
     "protected_names": {"blurry": {"kind": "brand", "outcome": "deny"}},
     "purposes": {"art": {"roles": ["painter"]}},
     "required_detectors": ["faces", "similarity"],
@@ -62,7 +62,7 @@ LENIENT: Final[Mapping[str, Any]] = {
     "markets": {"Atlantis": {}, "atlantis": {}},
     "negative_terms": "review",
     "obligations": {},
-    "opaque": {"callback": "review", "embedding": "review", "latents": "review", "other": "review"},
+    "opaque": {"audio": "review", "callback": "review", "embedding": "review", "latents": "review", "other": "review"},
     "purposes": {"marketing": {"roles": ["designer", "researcher"]}, "war": {"roles": ["designer"]}},
     "required_detectors": ["similarity"],
     "review": {

@@ -18,7 +18,7 @@ from governance.errors import (
     ModelError,
 )
 from governance_adapters.pipelines.description.describe import describe
-from governance_adapters.pipelines.description.modules import describe_module
+from governance_adapters.pipelines.description.modules import describe_modules
 from governance_adapters.pipelines.loading import load_pipeline
 from support.tiny import (
     tokenizer,
@@ -138,13 +138,32 @@ class TestDescription:
         assert len(set(seen)) == len(seen)
 
     def test_what_did_not_change_is_not_hashed_again(self, pipe):
-        assert describe_module("unet", pipe.unet) is describe_module("unet", pipe.unet)
+        assert describe_modules({"unet": pipe.unet})["unet"] is describe_modules({"unet": pipe.unet})["unet"]
 
     def test_weights_without_data_are_refused(self, pipe):
         pipe.vae.to("meta")
         with pytest.raises(ModelError, match="no data") as caught:
             describe(pipe)
         assert "enable_model_cpu_offload" in str(caught.value)
+
+    @pytest.mark.parametrize("known", [True, False], ids=["described before", "never described"])
+    @pytest.mark.parametrize("view", ["negated", "conjugated"])
+    def test_weights_that_are_turned_over_when_they_are_read_are_refused(self, pipe, known, view):
+        """Their bytes stay as they were, and so would the digest."""
+        weight = pipe.unet.conv_in.weight
+        numbers = torch.complex(torch.zeros_like(weight.data), weight.data)
+        if view == "conjugated":
+            pipe.unet.register_buffer("phase", numbers)
+        else:
+            weight.data = numbers.imag
+        if known:
+            describe(pipe)
+        if view == "conjugated":
+            pipe.unet.phase = numbers.conj()
+        else:
+            weight.data = numbers.conj().imag
+        with pytest.raises(ModelError, match="negated or conjugated"):
+            describe(pipe)
 
     def test_state_that_is_no_tensor_is_refused(self, pipe):
         class Stateful(torch.nn.Linear):

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import tracemalloc
 import wave
 from dataclasses import replace
 
@@ -36,8 +37,9 @@ from governance_adapters.marking import apng
 from governance_adapters.marking.boxes import boxes, mp4_packets
 from governance_adapters.marking.c2pa import C2paSigner
 from governance_adapters.marking.clips import VideoEncoder
-from governance_adapters.marking.containers import media_type_of, packets
+from governance_adapters.marking.containers import PNG_SIGNATURE, media_type_of, packets, png_chunk, png_chunks
 from governance_adapters.marking.credentials import PemCredentials, TrustRoots
+from governance_adapters.marking.encoding import ImageEncoder
 from governance_adapters.marking.riff import riff_chunks
 from governance_adapters.marking.sounds import WaveEncoder
 from governance_adapters.marking.tiled import TiledWatermarker
@@ -153,6 +155,17 @@ def test_a_second_packet_takes_the_place_of_the_first_and_nothing_else_moves(kin
         assert mp4_packets(second)[0].startswith(b"<?xpacket")
 
 
+def test_a_packet_in_a_box_with_a_length_of_64_bits_makes_way_too():
+    uuid, old = written(MP4)[-200_000:].partition(b"uuid")[2][:16], b"<x/>"
+    long = (1).to_bytes(4) + b"uuid" + (32 + len(old)).to_bytes(8) + uuid + old
+    assert packets(FILES[MP4] + long) == [old]
+    content = WRITER.write(FILES[MP4] + long, MP4, {"dc:identifier": "other"})
+    assert [box.kind for box in boxes(content)][-2:] == [b"free", b"uuid"]
+    assert WRITER.read(content) == {"dc:identifier": "other"}
+    assert old not in content
+    assert len(CLIPS.decode(content).frames) == 6
+
+
 @BOTH
 @pytest.mark.parametrize("cut", [1, 9, 40, 300])
 def test_what_is_cut_short_is_refused(kind, cut):
@@ -196,6 +209,59 @@ class TestVideo:
             small.decode(FILES[MP4])
         with pytest.raises(MarkError, match="limit"):
             small.decode(CLIPS.encode(example_clip(6, 64, 96), "image/apng"))
+
+    @pytest.mark.parametrize(
+        ("place", "chunk"),
+        [
+            (1, (b"tEXt", b"frame-rate\0" + b"9" * 5000)),
+            (1, (b"tEXt", b"frame-rate\0")),
+            (1, (b"tEXt", b"frame-rate\x001000001")),
+            (2, (b"acTL", bytes(8))),
+        ],
+        ids=["5000 digits", "no digits", "too fast", "no frames"],
+    )
+    def test_an_animated_png_with_an_impossible_number_is_refused_in_our_words(self, place, chunk):
+        chunks = list(png_chunks(CLIPS.encode(example_clip(2), "image/apng")))
+        chunks[place] = chunk
+        with pytest.raises(MarkError):
+            CLIPS.decode(PNG_SIGNATURE + b"".join(png_chunk(*each) for each in chunks))
+
+    @pytest.mark.parametrize("said", [2, 8, 10])
+    def test_other_frames_than_an_animated_png_says_are_not_decoded(self, said):
+        """A small file of many frames would else take as much memory as it likes."""
+
+        class Counting(ImageEncoder):
+            decoded = 0
+
+            def decode(self, content):
+                self.decoded += 1
+                return super().decode(content)
+
+        whole = list(png_chunks(apng.write(example_clip(9), ImageEncoder())))
+        whole[2] = (b"acTL", said.to_bytes(4) + bytes(4))
+        counting = Counting()
+        with pytest.raises(MarkError, match="other frames"):
+            apng.read(PNG_SIGNATURE + b"".join(png_chunk(*each) for each in whole), counting, 10 * 64 * 64 * 3)
+        assert counting.decoded == 0
+
+    def test_a_decoded_clip_is_in_memory_once(self):
+        content = CLIPS.encode(Clip(np.zeros((60, 256, 256, 3), np.uint8), 8000), MP4)
+        tracemalloc.start()
+        try:
+            clip = CLIPS.decode(content)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 1.5 * clip.frames.nbytes
+
+    @pytest.mark.parametrize("rate", [1, 29, 1001, 7999, 8001, 999_999])
+    def test_a_rate_that_would_come_back_as_another_is_refused(self, rate):
+        with pytest.raises(MarkError, match="rounder rate"):
+            CLIPS.encode(example_clip(2, frame_rate=rate), MP4)
+
+    @pytest.mark.parametrize("rate", [2, 10, 998, 7992, 8003, 12_500, 29_970, 59_940, 119_880, 888_598, 1_000_000])
+    def test_every_other_rate_comes_back(self, rate):
+        assert CLIPS.decode(CLIPS.encode(example_clip(2, frame_rate=rate), MP4)).frame_rate == rate
 
     def test_a_playlist_that_claims_to_be_an_mp4_opens_nothing_else(self, tmp_path):
         secret = tmp_path / "secret.mp4"

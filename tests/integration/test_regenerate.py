@@ -1,5 +1,7 @@
 """Recorded calls of real, tiny pipelines made again: the same drafts to the last bit, or a reason why not."""
 
+from dataclasses import replace
+
 import diffusers
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from governance.model_differences import model_differences
 from governance.recorded_calls import Obstacle
 from governance_adapters.pipelines.arguments.binding import bind
 from governance_adapters.pipelines.description.components import config_of
+from governance_adapters.pipelines.replay.devices import move
 from governance_adapters.pipelines.replay.given_adapters import GivenAdapter
 from governance_adapters.pipelines.replay.regenerate import DiffusersRegenerator
 from governance_adapters.pipelines.replay.schedulers import rebuilt_scheduler
@@ -191,6 +194,14 @@ class TestWhatDiffers:
             ("call", "steps: 7 recorded, 2 here"),
         ]
 
+    def test_true_is_not_1_there_and_what_is_long_says_that_it_goes_on(self, pipe, fresh):
+        call, _ = made(pipe, prompt=PROMPT, **QUICK)
+        changed = {**call.call, "images": True, "parameters": {"note": "x" * 61}}
+        again = DiffusersRegenerator(fresh).regenerate(type(call)(**{**_fields(call), "call": changed}), ())
+        told = [each.text for each in again.differences]
+        assert "images: true recorded, 1 here" in told
+        assert f"parameters.note: {'x' * 60}... recorded, nothing here" in told
+
 
 def _fields(call):
     return {name: getattr(call, name) for name in call.__slots__}
@@ -215,6 +226,65 @@ class TestAdapters:
         again = DiffusersRegenerator(fresh, adapters=[GivenAdapter.parse(str(file))]).regenerate(call, ())
         assert model_differences(call.model, again.model) == ()
         assert same(drafts, again)
+
+    def put_on(self, pipe, folder, scale, **weights):
+        """The pipeline with another file on, by its name; rank and alpha stand in the file."""
+        torch.manual_seed(3)
+        config = LoraConfig(target_modules=["to_q", "to_v"], init_lora_weights=False, **weights)
+        pipe.unet.add_adapter(config, "made")
+        layers = get_peft_model_state_dict(pipe.unet, adapter_name="made")
+        pipe.unet.delete_adapters("made")
+        said = {name: list(value) if isinstance(value, set) else value for name, value in config.to_dict().items()}
+        type(pipe).save_lora_weights(
+            folder,
+            unet_lora_layers=layers,
+            weight_name="alpha.safetensors",
+            unet_lora_adapter_metadata=said,
+        )
+        pipe.load_lora_weights(str(folder), weight_name="alpha.safetensors", adapter_name="alpha")
+        pipe.set_adapters("alpha", scale)
+        return GivenAdapter(folder / "alpha.safetensors")
+
+    @pytest.mark.parametrize("version", [1, 2])
+    def test_rank_and_alpha_count_once(self, tmp_path, pipe, fresh, version):
+        given = self.put_on(pipe, tmp_path, 0.6, r=4, lora_alpha=16)
+        call, drafts = made(pipe, prompt=PROMPT, **QUICK)
+        assert call.model["adapters"][0]["scale_thousandths"] == 2400
+        recorded = call if version == 2 else replace(call, model=_first_version(call.model))
+        again = DiffusersRegenerator(fresh, adapters=[given]).regenerate(recorded, ())
+        assert same(drafts, again)
+        assert version == 1 or model_differences(call.model, again.model) == ()
+
+    def test_the_scale_is_exact_in_each_module(self, pipe, fresh, file):
+        pipe.set_adapters("style", {"unet": {"down": 2 / 3, "mid": -0.1234567, "up": 0.9}})
+        call, drafts = made(pipe, prompt=PROMPT, **QUICK)
+        again = DiffusersRegenerator(fresh, adapters=[GivenAdapter(file)]).regenerate(call, ())
+        assert model_differences(call.model, again.model) == ()
+        assert same(drafts, again)
+
+    def test_each_record_of_an_audit_has_its_own_scales_and_names_and_files_load_once(self, pipe, fresh, file):
+        recorded = []
+        for scale in (0.6, 0.9, 0.6):
+            pipe.set_adapters("style", scale)
+            recorded.append(made(pipe, prompt=PROMPT, **QUICK))
+        pipe.unload_lora_weights()
+        without = made(pipe, prompt=PROMPT, **QUICK)
+        recorded.append(without)
+        pipe.load_lora_weights(str(file.parent), weight_name=file.name, adapter_name="renamed")
+        recorded.append(made(pipe, prompt=PROMPT, **QUICK))
+        loaded, loads = fresh("float32"), []
+        own = loaded.load_lora_weights
+        loaded.load_lora_weights = lambda *args, **named: loads.append(named["adapter_name"]) or own(*args, **named)
+        again = DiffusersRegenerator(lambda _: loaded, adapters=[GivenAdapter(file)])
+        for call, drafts in recorded:
+            answer = again.regenerate(call, ())
+            differences = [each.text for each in model_differences(call.model, answer.model)]
+            if call is without[0]:
+                assert differences[0] == "adapter unet/style: not in the record, in force here with scale 0"
+            else:
+                assert differences == []
+            assert same(drafts, answer)
+        assert loads == ["style", "renamed"]
 
     def test_another_scale_and_none_at_all_are_seen(self, pipe, fresh, file):
         call, drafts = made(pipe, prompt=PROMPT, **QUICK)
@@ -249,6 +319,45 @@ class TestAdapters:
         given = GivenAdapter.parse(str(tmp_path / "other.safetensors"))
         with pytest.raises(ModelError, match=r"other\.safetensors"):
             DiffusersRegenerator(fresh, adapters=[given]).regenerate(call, ())
+
+
+def _first_version(model):
+    """A model's document as it was before it had the scale of each module."""
+    adapters = [{name: value for name, value in each.items() if name != "scales"} for each in model["adapters"]]
+    return {**model, "adapters": adapters, "version": 1}
+
+
+class TestDevice:
+    class Placed:
+        """Where a pipeline is."""
+
+        device = torch.device("cpu")
+
+        def to(self, device):
+            self.device = device
+
+    def test_each_record_of_an_audit_has_its_own(self, monkeypatch):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+        pipe, places = self.Placed(), []
+        for recorded in ("cuda:1", "cpu", "cuda", "cuda:2", "cuda:0", "nothing:0", "mps"):
+            move(pipe, recorded)
+            places.append(str(pipe.device))
+        assert places == ["cuda:1", "cpu", "cuda:0", "cpu", "cuda:0", "cpu", "cpu"]
+
+    def test_a_pipeline_is_moved_for_its_record(self, pipe, fresh):
+        call, _ = made(pipe, prompt=PROMPT, **QUICK)
+        loaded = fresh("float32").to("meta")
+        with pytest.raises(ModelError, match="moved to cpu"):
+            DiffusersRegenerator(lambda _: loaded).regenerate(call, ())
+
+    def test_a_record_of_a_device_that_is_not_here_runs_on_the_processor(self, pipe, fresh):
+        call, drafts = made(pipe, prompt=PROMPT, **QUICK)
+        other = replace(call, model={**call.model, "device": "cuda:99"})
+        again = DiffusersRegenerator(fresh).regenerate(other, ())
+        assert same(drafts, again)
+        assert [each.text for each in model_differences(other.model, again.model)] == [
+            "device: cuda:99 recorded, cpu here"
+        ]
 
 
 class TestOlderRecords:

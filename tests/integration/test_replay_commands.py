@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -144,6 +146,20 @@ def test_the_code_of_an_audit_is_that_of_its_worst_file(shell, other_model):
     assert ran.json["sample"]["since"] == since
 
 
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["table", "json"])
+def test_what_an_audit_found_is_shown_before_an_altered_entry_ends_it(shell, form):
+    first, second = released(shell)
+    with closing(sqlite3.connect(shell.home / "ledger.sqlite3")) as database, database:
+        intent = second.body["intent"]["id"]
+        (leaf,) = database.execute("SELECT leaf FROM entry WHERE id = ?", (intent,)).fetchone()
+        altered = leaf.replace(b'"time":"2', b'"time":"1')
+        database.execute("UPDATE entry SET leaf = ? WHERE id = ?", (altered, intent))
+    ran = shell("replay", "--audit", 2, "--no-record", *form).failed(1)
+    assert first.body["asset"]["id"] in ran.out
+    assert second.body["asset"]["id"] not in ran.out
+    assert "exact" in ran.out
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -154,6 +170,7 @@ def test_the_code_of_an_audit_is_that_of_its_worst_file(shell, other_model):
         ("seven.png", "--scheduler", "mine"),
         ("seven.png", "--threads", "7"),
         ("--audit", "0"),
+        ("--audit", "2", "--input", "image=seven.png"),
         ("seven.png", "--levels", "256"),
         ("seven.png", "--share", "1.1"),
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,9 +21,17 @@ from governance.testing import FakePolicyEngine, example_clip, example_picture, 
 from governance.types import MediaKind, Outcome, Stage
 from governance_adapters.marking.encoding import ImageEncoder
 from governance_adapters.pipelines.diffusers import wrap
+from governance_adapters.pipelines.kinds import FIELDS
 from governance_adapters.pipelines.outputs.output import Made, governed_output
 from governance_adapters.pipelines.outputs.rates import frame_rate_of, sample_rate_of
-from governance_adapters.pipelines.outputs.returned import clips_of, media_of, pictures_of, shape_of, sounds_of
+from governance_adapters.pipelines.outputs.returned import (
+    clips_of,
+    field_of,
+    media_of,
+    pictures_of,
+    shape_of,
+    sounds_of,
+)
 from support.tiny_pipelines import TINY
 from support.wrapped import PRINCIPAL, last
 
@@ -228,7 +236,7 @@ class TestRates:
     def test_the_pipelines_own_argument_then_ours_then_eight(self, arguments, rate):
         assert frame_rate_of(arguments) == rate
 
-    @pytest.mark.parametrize("said", [0, -1, "8", True, float("nan"), float("inf"), 1e9, 0.0001, [8]])
+    @pytest.mark.parametrize("said", [0, -1, "8", True, float("nan"), float("inf"), 1e9, 0.0001, [8], 8.001, 23.999])
     def test_what_is_no_rate_is_refused(self, said):
         with pytest.raises(RequestError, match="frames a second"):
             frame_rate_of({"fps": said})
@@ -370,3 +378,10 @@ def test_a_recorded_clip_that_is_called_images_is_handed_out_alone(output_type, 
     assert isinstance(out.images, kind)
     assert len(out.images) == len(CLIP.frames)
     assert governed_output(Zero, made, result, [None], output_type, return_dict=False) == (None, None)
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_field_that_makes_a_class_one_of_media_is_the_one_that_is_read(name):
+    output = make_dataclass("Output", [("other", Any), (name, Any)], bases=(BaseOutput,))
+    assert field_of(output, FIELDS[name]) == name
+    assert field_of(output, MediaKind.VIDEO) == (None if FIELDS[name] is MediaKind.AUDIO else name)

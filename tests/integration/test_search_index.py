@@ -18,11 +18,12 @@ from governance.entries import EntryKind
 from governance.erasure import WATERMARK
 from governance.errors import LedgerError
 from governance.search import Query, ScoreRange
-from governance.terms import picture_terms, term, terms_of
+from governance.terms import picture_terms, term, terms_of_traits
 from governance.testing import FakeLedger
 from governance.testing.ledger_erasure import erase
 from governance.testing.ledger_search import CASES, PDQ, distinct_records, found
 from governance.testing.search_records import Told
+from governance.traits import traits_of
 from governance.types import Fingerprint
 from governance_adapters.storage.audit_postings import MAX_PAGES, compare
 from governance_adapters.storage.ledger import SqliteLedger
@@ -146,7 +147,7 @@ class TestWhatIsThere:
         expected = set()
         documents = {each.digest: each.content for record in fake.records for each in record.documents}
         for seq, record in enumerate(fake.records):
-            terms = terms_of(record.entry, record.fields, documents)
+            terms = terms_of_traits(traits_of(record.entry, record.fields, documents))
             if record.mark is not None:
                 terms |= picture_terms(record.mark.fingerprint.pdq)
             expected |= {(each, seq) for each in terms}

@@ -19,6 +19,7 @@ from governance.testing.examples import example_picture
 from governance.testing.metadata import example_metadata
 from governance_adapters.marking.containers import MAX_SEGMENT, packets, texts
 from governance_adapters.marking.encoding import ImageEncoder
+from governance_adapters.marking.riff import riff_file
 from governance_adapters.marking.xmp import XmpWriter
 
 ENCODER, WRITER = ImageEncoder(), XmpWriter()
@@ -233,6 +234,17 @@ def test_webp_files_of_every_kind_get_their_header(settings_):
     picture = Image.open(io.BytesIO(written))
     assert picture.size == (17, 33)
     assert np.array_equal(np.asarray(picture.convert("RGB")), ENCODER.decode(file.getvalue()))
+
+
+def test_webp_files_are_read_as_wav_files_are_with_the_byte_that_makes_them_even_counted_or_not():
+    whole = riff_file(b"WEBP", [(b"VP8L", b"\x2f" + bytes(4)), (b"XMP ", b"odd")])
+    uncounted = whole[:4] + (len(whole) - 9).to_bytes(4, "little") + whole[8:]
+    for content in (whole, uncounted, uncounted[:-1]):
+        assert packets(content) == [b"odd"]
+        assert packets(content.replace(b"WEBP", b"WAVE").replace(b"XMP ", b"_PMX")) == [b"odd"]
+    for content in (whole[:-1], whole + b"\0", uncounted + b"\0", b"RIFX" + whole[4:]):
+        with pytest.raises(MarkError):
+            packets(content)
 
 
 def test_xmp_that_is_nested_too_deeply_to_be_written_again():

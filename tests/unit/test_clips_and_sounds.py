@@ -20,6 +20,7 @@ from governance.made import Ground, PictureFinder
 from governance.marks import MarkReader
 from governance.media import UNCHECKED_UNMARKED, Clip, Sound, media_digest
 from governance.metadata import CAVEAT
+from governance.ports import ManifestReport, ManifestState
 from governance.results import recorded_result
 from governance.review import ReviewDesk
 from governance.testing import (
@@ -429,10 +430,34 @@ class TestVerified:
         silent = replace(entry, body={**entry.body, "watermark": None, "honoured": {"watermark": False}})
         assert "no watermark" in verified_as(parts, asset, silent)
 
+    @pytest.mark.parametrize("asked_for", [request(), asked()], ids=["picture", "clip"])
+    @pytest.mark.parametrize("media_type", ["", "audio/wav"], ids=["its own type", "the type of a sound"])
+    def test_what_skipped_its_mark_is_no_sound_because_its_entry_says_so(self, asked_for, media_type):
+        parts, result = run(asked_for)
+        asset, entry = result.items[0].asset, result.items[0].entry
+        file = {**entry.body["asset"], "media_type": media_type or asset.media_type}
+        honoured = {**entry.body["honoured"], "watermark": False, "visible_label": ""}
+        body = {**entry.body, "media": "audio", "asset": file, "watermark": None, "honoured": honoured}
+        lie = replace(entry, body=body)
+        if media_type:
+            assert verified_as(parts, asset, lie)
+            unsigned = Verifier(
+                NoManifest(),
+                parts.log_key,
+                metadata=parts.metadata,
+                ledger=remembering(parts, lie),
+                codecs=parts.codecs,
+            )
+            entry_check = unsigned.verify(asset.content).checks[4]
+            assert (entry_check.status, "another kind of file" in entry_check.detail) == (Status.FAILS, True)
+        else:
+            assert "one kind and a file of another" in verified_as(parts, asset, lie)
+
     def test_the_manifest_must_say_what_nobody_vouches_for(self):
         parts, result = run(asked(AUDIO), policy=unmarked_sounds())
         asset, entry = result.items[0].asset, result.items[0].entry
-        as_video = replace(entry, body={**entry.body, "media": "video", "watermark": {"algorithm": "a"}})
+        as_video = {"media": "video", "asset": {**entry.body["asset"], "media_type": "video/mp4"}}
+        as_video = replace(entry, body={**entry.body, **as_video, "watermark": {"algorithm": "a"}})
         assert "checked and marked" in verified_as(parts, asset, as_video)
 
     def test_the_same_bytes_are_found(self):
@@ -451,8 +476,15 @@ class TestVerified:
         assert (match.ground, match.asset_digest) == (Ground.LOOKS, asset.digest)
 
 
-def verified_as(parts, asset, entry):
-    """What is wrong with `entry` as the record of `asset`."""
+class NoManifest:
+    """A reader that finds none."""
+
+    def read(self, _):
+        return ManifestReport(ManifestState.MISSING)
+
+
+def remembering(parts, entry):
+    """The ledger of `parts`, but every file leads to `entry`."""
 
     class Remembering:
         def __getattr__(self, name):
@@ -461,9 +493,13 @@ def verified_as(parts, asset, entry):
         def find_asset(self, _):
             return entry
 
-    verifier = Verifier(
-        parts.signer, parts.log_key, metadata=parts.metadata, ledger=Remembering(), marks=marks_of(parts)
-    )
+    return Remembering()
+
+
+def verified_as(parts, asset, entry):
+    """What is wrong with `entry` as the record of `asset`."""
+    ledger = remembering(parts, entry)
+    verifier = Verifier(parts.signer, parts.log_key, metadata=parts.metadata, ledger=ledger, marks=marks_of(parts))
     return next(check.detail for check in verifier.verify(asset.content).checks if check.name == "entry")
 
 

@@ -14,7 +14,7 @@ import typer
 import governance
 import governance.testing
 import governance_adapters
-from governance import ports
+from governance import ports, regeneration, works
 from governance.errors import GovernanceError
 from governance.facts import MAX_IMAGES
 from governance.normalise import MAX_PROMPT_CHARACTERS
@@ -214,8 +214,9 @@ def test_every_key_file_is_documented(tmp_path):
 def test_every_port_is_described():
     defined = {
         name
-        for name, value in vars(ports).items()
-        if isinstance(value, type) and getattr(value, "_is_protocol", False) and value.__module__ == ports.__name__
+        for module in (ports, regeneration, works)
+        for name, value in vars(module).items()
+        if isinstance(value, type) and getattr(value, "_is_protocol", False) and value.__module__ == module.__name__
     }
     assert names(section(DESIGN, "Ports and their adapters")) == defined
 

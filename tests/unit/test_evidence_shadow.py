@@ -99,6 +99,30 @@ def test_a_record_that_contradicts_itself_is_refused_though_it_is_signed(line, n
     assert problem in "\n".join(found.problems)
 
 
+@pytest.mark.parametrize(
+    ("media_type", "problem"),
+    [("image/png", "media of one kind and a file of another"), ("audio/wav", "is of another kind than its entry says")],
+)
+def test_a_picture_without_mark_and_label_is_no_sound_because_its_entry_says_so(line, media_type, problem):
+    _, files = report(line, dossier(line, ask(line)))
+
+    def lie(body):
+        body.update(
+            media="audio", watermark=None, honoured={**body["honoured"], "watermark": False, "visible_label": ""}
+        )
+        body["asset"]["media_type"] = media_type
+
+    suffix = verify.SUFFIXES[media_type]
+    files = {path.replace(".png", suffix): content for path, content in files.items()}
+    index = json.loads(files[verify.INDEX].replace(b".png", suffix.encode()))
+    index["asset"]["media_type"] = media_type
+    again, key = signed_again({**files, verify.INDEX: verify.spelt(index)}, lie)
+    found = verify.verify_pack(again, verify.LogKey.parse(key))
+    assert found.verdict == "refused"
+    assert len(found.problems) == 1
+    assert problem in found.problems[0]
+
+
 def test_one_without_the_entry_that_turned_it_on_is_refused(line):
     _, files = report(line, dossier(line, ask(line)))
     (mode,) = (path for path in files if path.endswith("-mode.json"))

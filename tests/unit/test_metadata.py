@@ -17,7 +17,6 @@ from governance.metadata import (
     NAMESPACES,
     PNG_AIGC,
     PROMPT,
-    PROMPT_WRITER,
     require_writable,
 )
 from governance.testing.metadata import example_metadata
@@ -28,7 +27,7 @@ EXAMPLE = example_metadata()
 def test_every_name_has_a_namespace_and_none_names_a_person():
     names = EXAMPLE.properties("image/jpeg")
     assert {name.partition(":")[0] for name in names} <= set(NAMESPACES)
-    assert PROMPT_WRITER not in names
+    assert "Iptc4xmpExt:AIPromptWriterName" not in names
     assert PROMPT not in names
     assert PNG_AIGC not in names
     assert EXAMPLE.properties("image/png")[PNG_AIGC] == names[AIGC]

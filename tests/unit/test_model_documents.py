@@ -12,7 +12,7 @@ from governance.facts import facts_digest, request_facts
 from governance.governor import Governor
 from governance.hold_history import model_of, recorded_model
 from governance.search import Query
-from governance.terms import terms_of
+from governance.terms import terms_of_traits
 from governance.testing import EXAMPLE_MODEL, FakePipeline, example_request, fake_parts
 from governance.traits import input_digests, matches, traits_of
 from governance.types import AdapterFacts
@@ -71,8 +71,10 @@ def test_all_entries_of_a_generation_share_one_model(parts):
 def test_an_index_finds_the_document_too(parts):
     intent = entry_of(parts, EntryKind.INTENT)
     documents = {each: parts.ledger.document(each) for each in input_digests(intent)}
-    without = terms_of(replace(intent, body={**intent.body, "model": digest(b"other")}), (), documents)
-    assert terms_of(intent, (), documents) != without
+    without = terms_of_traits(
+        traits_of(replace(intent, body={**intent.body, "model": digest(b"other")}), (), documents)
+    )
+    assert terms_of_traits(traits_of(intent, (), documents)) != without
 
 
 def test_the_place_makes_no_other_request_and_a_scale_does():
@@ -93,5 +95,18 @@ def test_a_document_of_version_one_keeps_its_digest():
 @pytest.mark.parametrize("named", [None, 7, digest(b"gone")], ids=["none", "number", "gone"])
 def test_a_model_that_is_not_kept_is_an_error(parts, named):
     intent = entry_of(parts, EntryKind.INTENT)
-    with pytest.raises(LedgerError, match="is not kept"):
+    with pytest.raises(LedgerError, match="is missing or was altered"):
         recorded_model(parts.ledger, replace(intent, body={**intent.body, "model": named}))
+
+
+def test_a_model_that_was_altered_is_an_error(parts):
+    """Whoever can write to the store cannot change what a held picture is released with."""
+
+    class Altering:
+        def document(self, name):
+            return parts.ledger.document(name).replace(b"DDIMScheduler", b"DDPMScheduler")
+
+    intent = entry_of(parts, EntryKind.INTENT)
+    assert Altering().document(intent.body["model"]) != parts.ledger.document(intent.body["model"])
+    with pytest.raises(LedgerError, match="is missing or was altered"):
+        recorded_model(Altering(), intent)

@@ -256,6 +256,22 @@ class TestNotReplayable:
         with pytest.raises(ModelError):
             replayed(parts, PaintingAgain(error=ModelError("No.", remedy="None.")))
 
+    @pytest.mark.parametrize(
+        ("error", "obstacle"),
+        [
+            (ModelError("No.", remedy="None."), Obstacle.MODEL_MISSING),
+            (RequestError("No.", remedy="None."), Obstacle.CALL_DIFFERS),
+        ],
+        ids=["model", "request"],
+    )
+    def test_in_an_audit_neither_ends_it(self, parts, error, obstacle):
+        entries = released_by(parts, example_request(images=2, seeds=(1, 2)))
+        answers = replayer(parts).audited(entries, PaintingAgain(error=error))
+        assert [(each.released, each.verdict, each.obstacle) for each in answers] == [
+            (entry, ReplayVerdict.NOT_REPLAYABLE, obstacle) for entry in entries
+        ]
+        assert {each.verdict for each in replayer(parts).audited(entries, PaintingAgain())} == {ReplayVerdict.EXACT}
+
     def test_all_items_of_the_call_are(self, parts):
         entries = released_by(parts, example_request(images=2, seeds=(1, 2)))
         error = GenerationError("No.", remedy="None.")
@@ -328,6 +344,23 @@ class TestTheRecordIsProvedFirst:
         forged = replace(entry, body={**entry.body, "draft": digest(b"another")})
         with pytest.raises(ProofError):
             replayer(parts).replay([forged], PaintingAgain())
+
+    def test_each_of_several_entries_is_proved(self, parts):
+        first, second = released_by(parts, example_request(images=2, seeds=(5, 6)))
+        forged = replace(second, body={**second.body, "draft": digest(b"another")})
+        again = PaintingAgain()
+        with pytest.raises(ProofError):
+            replayer(parts).replay([first, forged], again)
+        with pytest.raises(ProofError):
+            replayer(parts).audited([first, forged], again)
+        assert again.calls == []
+
+    def test_entries_of_several_calls_are_not_answered_by_one_of_them(self, parts):
+        entries = [*released_by(parts), *released_by(parts, example_request(id="other"))]
+        again = PaintingAgain()
+        with pytest.raises(ProofError, match="several calls"):
+            replayer(parts).replay(entries, again)
+        assert again.calls == []
 
     def test_a_receipt_under_another_key_is_an_error(self, parts):
         (entry,) = released_by(parts)

@@ -18,7 +18,7 @@ from governance.entries import Entry, EntryKind, MarkRecord, PersonalField
 from governance.errors import MarkError, QueryError
 from governance.normalise import MAX_PROMPT_CHARACTERS
 from governance.search import TOP, Query, Rollup, ScoreRange, check_days, instant, query_words
-from governance.terms import TERM_BYTES, alike_terms, picture_terms, term, terms_of, wanted
+from governance.terms import TERM_BYTES, alike_terms, picture_terms, term, terms_of_traits, wanted
 from governance.testing.ledger_search import distinct_records
 from governance.testing.search_records import Told
 from governance.traits import input_digests, matches, rollups_of, traits_of
@@ -173,7 +173,7 @@ class TestTerms:
     @settings(max_examples=400)
     def test_what_holds_a_query_has_a_term_of_each_of_its_filters(self, told, query):
         entry, fields, documents = beside(told.record())
-        terms = terms_of(entry, fields, documents)
+        terms = terms_of_traits(traits_of(entry, fields, documents))
         assert all(len(each) == TERM_BYTES for each in terms)
         if matches(query, traits_of(entry, fields, documents)):
             assert all(terms.intersection(union) for union in wanted(query, [entry.time[:4]]))
@@ -184,7 +184,10 @@ class TestTerms:
 
     def test_what_is_erased_is_no_term_any_more(self):
         entry, fields, documents = beside(Told(principal="ann@example.org", prompts=("a violet walrus",)).record())
-        whole, rest = terms_of(entry, fields, documents), terms_of(entry, (), documents)
+        whole, rest = (
+            terms_of_traits(traits_of(entry, fields, documents)),
+            terms_of_traits(traits_of(entry, (), documents)),
+        )
         gone = {term("principal", "ann@example.org"), term("word", "walrus"), term("word", "violet"), term("word", "a")}
         assert whole - rest == gone
         assert rest < whole
@@ -248,7 +251,7 @@ class TestTraits:
         content = json.dumps(value).encode()
         documents = dict.fromkeys(input_digests(entry), content)
         traits = traits_of(entry, fields, documents)
-        assert term("kind", kind.value) in terms_of(entry, fields, documents)
+        assert term("kind", kind.value) in terms_of_traits(traits_of(entry, fields, documents))
         assert (traits.day, dict(rollups_of(traits))) == (None, {})
         assert not matches(Query(since="0001-01-01T00:00:00Z"), traits)
 

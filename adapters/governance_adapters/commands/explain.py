@@ -13,10 +13,10 @@ from typing import Annotated, Any
 import typer
 
 from governance.canonical import Json
+from governance.entries import ALL_ENTRIES
 from governance.errors import ConfigurationError
 from governance.facts import admission_input, day_of, request_facts
 from governance.ports import Ledger
-from governance.steps import ALL_ENTRIES
 from governance.types import Principal, Stage, Usage, new_id, utc_now
 from governance_adapters.commands.bundle_choice import chosen_bundle
 from governance_adapters.commands.explained import print_told, told_json

@@ -23,7 +23,13 @@ this page.
 - *refused*: `govern` raises, and says why.
 
 Texts are prompts wherever they stand, pictures are inputs, and of tensors and callbacks policy is told that they are there; see
-[inputs.md](inputs.md). Modular pipelines (`ModularPipeline`) are no pipelines of this kind: `govern` refuses them.
+[inputs.md](inputs.md). Modular pipelines (`ModularPipeline`) are no pipelines of this kind: `govern` refuses them. A class of
+your own is taken like those *by its signature*; code that was downloaded with a model is refused
+([sealing.md](sealing.md#edits)).
+
+What stands under "what policy cannot read" the shipped bundle denies, see `opaque` in the
+[policy data](reference.md#policy-data); pictures need `allow_inputs`, sounds `allow_audio`. Steps that a pipeline takes beside
+its call, as DiffEdit's `invert`, do not run when it is governed. For another version of diffusers run `governance pipelines`.
 """
 
 

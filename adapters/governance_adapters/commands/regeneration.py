@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from governance.entries import Entry
-from governance.errors import ConfigurationError
+from governance.errors import ConfigurationError, GovernanceError
 from governance.evidence.asked import asked_by_name, asked_with_file
 from governance.ports import Encoder, Ledger
 from governance.recorded_calls import GivenPicture
@@ -95,6 +95,8 @@ def replay(
         raise typer.BadParameter("give a released file, or --audit")
     if audit is None and (seed is not None or since is not None):
         raise typer.BadParameter("--seed and --since go with --audit")
+    if audit is not None and given:
+        raise typer.BadParameter("--input goes with one released file: an audit draws calls that had other pictures")
     for name, value in (("scheduler", scheduler), ("threads", threads)):
         if value not in _CHOICES[name]:
             raise typer.BadParameter(f"--{name} is {' or '.join(_CHOICES[name])}")
@@ -109,10 +111,21 @@ def replay(
         asked = _asked(settings, ledger, asset_or_file, sampled)
         replayer = open_replayer(settings, ledger)
         regenerator = _regenerator(model, lora or (), scheduler=scheduler, threads=threads)
-        answers = []
-        for found in _replayed(replayer, regenerator, asked, pictures, tolerance):
-            receipt = replayer.recorded(found, sampled) if record else None
-            answers.append(Answer(found, receipt))
+        answers: list[Answer] = []
+        try:
+            for found in _replayed(replayer, regenerator, asked, pictures, tolerance):
+                answers.append(Answer(found))
+                if record:
+                    answers[-1] = Answer(found, replayer.recorded(found, sampled))
+        except GovernanceError:
+            if answers:
+                _show(answers, sampled, as_json=as_json)  # an audit takes hours: what it found is not lost
+            raise
+    _show(answers, sampled, as_json=as_json)
+    raise typer.Exit(_exit_code(answer.replay for answer in answers))
+
+
+def _show(answers: Sequence[Answer], sampled: Sampled | None, *, as_json: bool) -> None:
     if as_json:
         audited = {} if sampled is None else {"sample": sampled.as_json()}
         print_json({**audited, "replays": [answer.as_json() for answer in answers]})
@@ -120,7 +133,6 @@ def replay(
         print_answer(answers[0])
     else:
         print_audit(answers, sampled)
-    raise typer.Exit(_exit_code(answer.replay for answer in answers))
 
 
 def _asked(settings: Settings, ledger: Ledger, asset_or_file: str | None, sampled: Sampled | None) -> _Asked:
@@ -142,7 +154,12 @@ def _replayed(
 ) -> Iterable[Replay]:
     for number, entries in enumerate(asked.releases, 1):
         with err.status(f"replaying call {number} of {len(asked.releases)}"):
-            answers = replayer.replay(entries, regenerator, given=pictures, tolerance=tolerance, content=asked.content)
+            if asked.sampled is not None:
+                answers = replayer.audited(entries, regenerator, tolerance=tolerance)
+            else:
+                answers = replayer.replay(
+                    entries, regenerator, given=pictures, tolerance=tolerance, content=asked.content
+                )
         yield from answers
 
 

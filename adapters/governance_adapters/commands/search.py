@@ -73,7 +73,7 @@ def search(
 
 
 def find(
-    picture: Annotated[Path, typer.Argument(help="A picture: PNG, JPEG or WebP.")], as_json: JsonFlag = False
+    picture: Annotated[Path, typer.Argument(help="A file: PNG, JPEG, WebP, MP4 or WAV.")], as_json: JsonFlag = False
 ) -> None:
     """Have we made this? Find the released files that a picture is, carries the mark of, or looks like."""
     matches = open_finder(Settings.load()).find(read_file(picture))

@@ -8,6 +8,7 @@ numbers and cannot say all of them; only files with that chunk are read.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -25,6 +26,7 @@ _HEADER: Final = 33
 """Signature and `IHDR` chunk: the rate stands right behind them."""
 _TICKS: Final = 60_000
 _NUMBER: Final = 4
+_MOST_DIGITS: Final = len(str(MAX_FRAME_RATE))
 
 
 def is_ours(content: bytes) -> bool:
@@ -64,16 +66,20 @@ def read(content: bytes, images: ImageEncoder, max_values: int) -> Clip:
         MarkError: the bytes are no such file, are cut short, or hold more than `max_values` values of colour.
     """
     chunks = list(png_chunks(content)) if is_ours(content) else []
-    if len(chunks) < 4 or chunks[2][0] != b"acTL" or not chunks[1][1][len(_RATE_KEY) :].isdigit():
+    digits = chunks[1][1][len(_RATE_KEY) :] if len(chunks) > 3 and chunks[2][0] == b"acTL" else b""
+    if not digits.isdigit() or len(digits) > _MOST_DIGITS:
         raise _unreadable("it is none of ours")
-    header, rate, count = chunks[0][1], int(chunks[1][1][len(_RATE_KEY) :]), int.from_bytes(chunks[2][1][:4])
+    header, rate, count = chunks[0][1], int(digits), int.from_bytes(chunks[2][1][:4])
     width, height = (int.from_bytes(header[at : at + 4]) for at in (0, 4))
     if not 1 <= rate <= MAX_FRAME_RATE or not 1 <= count <= MAX_FRAMES or width * height * 3 * count > max_values:
         raise _unreadable("it is larger than the limit, or has an impossible rate")
-    frames = [_frame(header, data, images) for data in _frames_data(chunks[3:])]
-    if len(frames) != count or any(frame.shape != (height, width, 3) for frame in frames):
+    packed = list(islice(_frames_data(chunks[3:]), count + 1))
+    if len(packed) != count:  # before any is unpacked: a small file may hold as many as it likes
         raise _unreadable("it has other frames than it says")
-    return Clip(np.stack(frames), rate)
+    frames = np.empty((count, height, width, 3), np.uint8)
+    for place, data in enumerate(packed):
+        frames[place] = _frame(header, data, images)
+    return Clip(frames, rate)
 
 
 def _control(sequence: int, width: int, height: int, rate: int) -> bytes:

@@ -12,6 +12,8 @@ from typing import Final
 from governance.errors import MarkError
 
 _XMP: Final = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+_LONGEST: Final = 2**32 - 1
+"""The most bytes of a box whose length is written in 32 bits."""
 _KINDS: Final = frozenset({b"ftyp", b"moov", b"mdat"})
 
 
@@ -72,10 +74,13 @@ def mp4_with(content: bytes, packet: bytes) -> bytes:
     last = boxes(content)[-1]
     for box in boxes(content):
         if _is_xmp(content, box):
-            whole[box.start + 4 : box.end] = b"free" + bytes(box.end - box.start - 8)
+            whole[box.start + 4 : box.start + 8] = b"free"
+            whole[box.content : box.end] = bytes(box.end - box.content)  # a length of 64 bits stays where it stands
+    length = 8 + len(_XMP) + len(packet)
+    if max(length, last.end - last.start) > _LONGEST:
+        raise _broken("its last box, or its metadata, take 4 GiB")
     if int.from_bytes(content[last.start : last.start + 4]) == 0:  # it says that it goes on to the end of the file
         whole[last.start : last.start + 4] = (last.end - last.start).to_bytes(4)
-    length = 8 + len(_XMP) + len(packet)
     return bytes(whole) + length.to_bytes(4) + b"uuid" + _XMP + packet
 
 

@@ -26,9 +26,10 @@ from typing import Any, Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from governance.errors import MarkError
-from governance.media import MAX_FRAME_RATE, MAX_FRAMES, Clip, frozen
+from governance.media import MAX_FRAME_RATE, MAX_FRAMES, Clip, can_be_written, frozen
 from governance_adapters.marking import apng
 from governance_adapters.marking.boxes import boxes, is_mp4
 from governance_adapters.marking.containers import MP4
@@ -64,8 +65,8 @@ class VideoEncoder:
         """`clip` as MP4: as many frames of the same size at the same rate; or, value by value, as animated PNG.
 
         Raises:
-            MarkError: another media type, no clip, a side of an odd number of pixels (MP4 only), or the build of OpenCV
-                has no VP9.
+            MarkError: another media type, no clip, a side of an odd number of pixels or a rate that would be rounded (both
+                MP4 only), or the build of OpenCV has no VP9.
         """
         if media_type not in (MP4, self.lossless):
             raise MarkError(f"`{media_type}` cannot be written.", remedy=f"Ask for {MP4} or {self.lossless}.")
@@ -78,6 +79,11 @@ class VideoEncoder:
             raise MarkError(
                 f"A video of {whole.frames.shape[2]} x {whole.frames.shape[1]} px has no MP4: VP9 wants even sides.",
                 remedy="Ask for a width and a height that are multiples of 2.",
+            )
+        if not can_be_written(whole.frame_rate):
+            raise MarkError(
+                f"{whole.frame_rate} thousandths of frames a second have no MP4: OpenCV writes the next rounder rate.",
+                remedy="Choose a rate that does not end in 1 or 9 thousandths.",
             )
         try:
             return _written(whole)
@@ -116,12 +122,12 @@ class VideoEncoder:
             if not 1 <= rate <= MAX_FRAME_RATE or announced > most:
                 raise _unreadable("it is larger than the limit, or has an impossible rate")
             exact = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little") == _VP9_READ
-            frames = _frames(capture, most)
+            frames = _frames(capture, max(1, announced), self._max_values)
         finally:
             capture.release()
-        if not frames or (exact and len(frames) != announced):
+        if not len(frames) or (exact and len(frames) != announced):
             raise _unreadable("frames are missing")
-        return Clip(np.stack(frames), rate)
+        return Clip(frames, rate)
 
 
 @contextmanager
@@ -151,16 +157,23 @@ def _written(clip: Clip) -> bytes:
         return path.read_bytes()
 
 
-def _frames(capture: Any, most: int) -> list[Any]:
-    """All frames, RGB; what is more than `most` makes the file unreadable."""
-    frames: list[Any] = []
+def _frames(capture: Any, announced: int, max_values: int) -> NDArray[np.uint8]:
+    """All frames, RGB, laid side by side as they come; more values than `max_values` make the file unreadable."""
+    frames: NDArray[np.uint8] = np.empty((0, 0, 0, 3), np.uint8)
+    count = most = 0
     while True:
         there, frame = capture.read()
         if not there:
-            return frames
-        if len(frames) == most or frame.ndim != 3 or (frames and frame.shape != frames[0].shape):
+            return frames[:count]
+        if not count:
+            most = min(MAX_FRAMES, max_values // max(1, frame.size))
+            frames = np.empty((min(announced, most), *frame.shape[:2], 3), np.uint8)
+        if count == most or frame.shape != frames.shape[1:]:
             raise _unreadable("it is larger than the limit, or its frames differ in size")
-        frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+        if count == len(frames):  # what a file announces is often a guess
+            frames.resize((min(most, count + count // 4 + 1), *frame.shape), refcheck=False)
+        cv2.cvtColor(frame, cv2.COLOR_BGR2RGB, dst=frames[count])
+        count += 1
 
 
 def _unreadable(why: str) -> MarkError:

@@ -13,7 +13,7 @@ from typing import Final
 
 from governance.errors import MarkError
 from governance_adapters.marking.boxes import is_mp4, mp4_packets, mp4_with
-from governance_adapters.marking.riff import is_wav, wav_packets, wav_with
+from governance_adapters.marking.riff import is_wav, riff_chunks, riff_file, wav_packets, wav_with
 
 MP4: Final = "video/mp4"
 WAV: Final = "audio/wav"
@@ -71,7 +71,7 @@ def packets(content: bytes) -> list[bytes]:
     elif kind in (MP4, WAV):
         found = mp4_packets(content) if kind == MP4 else wav_packets(content)
     else:
-        found = [data for name, data in _webp(content) if name == b"XMP "]
+        found = [data for name, data in riff_chunks(content) if name == b"XMP "]
     if any(len(packet) > MAX_PACKET for packet in found):
         raise _broken(f"it carries an XMP packet of more than {MAX_PACKET} bytes")
     return found
@@ -207,33 +207,14 @@ def _jpeg_with(content: bytes, packet: bytes) -> bytes:
     return b"\xff\xd8" + b"".join((*kept[:first], new, *kept[first:])) + rest
 
 
-def _webp(content: bytes) -> list[tuple[bytes, bytes]]:
-    end = 8 + int.from_bytes(content[4:8], "little")
-    if end != len(content):
-        raise _broken("its length is not the one that it names")
-    chunks, position = [], 12
-    while position < end:
-        length = int.from_bytes(content[position + 4 : position + 8], "little")
-        stop = position + 8 + length
-        if stop > end:
-            raise _broken("a chunk is cut short")
-        chunks.append((content[position : position + 4], content[position + 8 : stop]))
-        position = stop + length % 2
-    return chunks
-
-
 def _webp_with(content: bytes, packet: bytes) -> bytes:
-    chunks = [(name, data) for name, data in _webp(content) if name != b"XMP "]
+    chunks = [(name, data) for name, data in riff_chunks(content) if name != b"XMP "]
     if not chunks:
         raise _broken("it has no pixels")
     has_header = chunks[0][0] == b"VP8X" and len(chunks[0][1]) == 10
     header = chunks.pop(0)[1] if has_header else _extended_header(*chunks[0])
     extended = (b"VP8X", bytes([header[0] | _XMP_FLAG]) + header[1:])
-    body = b"".join(
-        name + len(data).to_bytes(4, "little") + data + b"\0" * (len(data) % 2)
-        for name, data in (extended, *chunks, (b"XMP ", packet))
-    )
-    return b"RIFF" + (len(body) + 4).to_bytes(4, "little") + b"WEBP" + body
+    return riff_file(b"WEBP", (extended, *chunks, (b"XMP ", packet)))
 
 
 def _extended_header(name: bytes, data: bytes) -> bytes:

@@ -17,6 +17,7 @@ from governance_adapters.pipelines.kinds import makes_media
 from governance_adapters.pipelines.outputs.output import Made, flags_of
 from governance_adapters.pipelines.outputs.rates import frame_rate_of, sample_rate_of
 from governance_adapters.pipelines.outputs.returned import field_of, media_of, shape_of
+from governance_adapters.pipelines.sealing.leftovers import left_as_found
 from governance_adapters.pipelines.sealing.own_call import own_output
 
 
@@ -60,8 +61,9 @@ class BoundPipeline:
             keywords["output_type"] = "np"
         if "return_dict" in keywords:
             keywords["return_dict"] = True
-        output = own_output(self._pipe, self._call, keywords)
-        model = describe(self._pipe)
+        with left_as_found(self._pipe):
+            output = own_output(self._pipe, self._call, keywords)
+            model = describe(self._pipe)  # as the call left it
         media = self._media(output, request)
         self.output_class = type(output) if makes_media(type(output)) else None
         shapes = {

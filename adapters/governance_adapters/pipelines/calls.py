@@ -21,6 +21,7 @@ from governance_adapters.pipelines.bound import BoundPipeline
 from governance_adapters.pipelines.outputs.output import governed_output, named_output_class
 from governance_adapters.pipelines.sealing import turns
 from governance_adapters.pipelines.sealing.callbacks import asked_tensors, guarded_callbacks
+from governance_adapters.pipelines.sealing.callers_code import refuse_callers_code
 from governance_adapters.pipelines.sealing.origins import refuse_remote_code
 from governance_adapters.pipelines.sealing.seals import Seal
 from governance_adapters.pipelines.sealing.taps import refuse_taps
@@ -80,6 +81,7 @@ class Calls:
             refuse_remote_code(pipe)
             self._seal.close(pipe)
             refuse_taps(pipe)
+            refuse_callers_code(pipe)
             asked, own = self._defaults.taken_from(keywords)
             tensors = asked_tensors(own)
             arguments = guarded_callbacks(bind(pipe, self._own_call, args, own), tensors)

@@ -1,4 +1,4 @@
-"""Any diffusers pipeline that makes images, governed: its own call keeps working, and nothing leaves it ungoverned."""
+"""Any diffusers pipeline, governed: its own call keeps working, and nothing leaves it ungoverned."""
 
 from __future__ import annotations
 

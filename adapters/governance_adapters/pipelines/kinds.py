@@ -13,7 +13,7 @@ from diffusers.utils.outputs import BaseOutput
 
 from governance.types import MediaKind
 
-_FIELDS: Final[Mapping[str, MediaKind]] = {
+FIELDS: Final[Mapping[str, MediaKind]] = {
     "images": MediaKind.IMAGE,
     "image": MediaKind.IMAGE,
     "frames": MediaKind.VIDEO,
@@ -22,7 +22,7 @@ _FIELDS: Final[Mapping[str, MediaKind]] = {
     "audio": MediaKind.AUDIO,
     "sound": MediaKind.AUDIO,
 }
-"""The fields of diffusers' outputs that hold what a detector or a listener can judge."""
+"""The fields of diffusers' outputs that hold what a detector or a listener can judge, the likeliest of each kind first."""
 _ORDER: Final = tuple(MediaKind)
 _LENGTH_OF_IMAGES: Final = "video_length"
 """A pipeline that takes it fills `images` with the frames of one video."""
@@ -96,12 +96,12 @@ def makes_media(output: object) -> bool:
     return (
         isinstance(output, type)
         and issubclass(output, BaseOutput)
-        and not _FIELDS.keys().isdisjoint(_field_names(output))
+        and not FIELDS.keys().isdisjoint(_field_names(output))
     )
 
 
 def _kind(pipeline: type, output: type[Any]) -> OutputKind | None:
-    found = {_FIELDS[name]: name for name in reversed(_field_names(output)) if name in _FIELDS}
+    found = {FIELDS[name]: name for name in reversed(_field_names(output)) if name in FIELDS}
     if not found:
         return None
     if MediaKind.IMAGE in found and any(_LENGTH_OF_IMAGES in code.co_varnames for code in _calls(pipeline)):

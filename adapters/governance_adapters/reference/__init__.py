@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from governance.errors import ModelError
 
-from .digits import DIGIT_WORDS, PALETTE, TEMPLATES, Subject, color_pairs, prompt
+from .digits import DIGIT_WORDS, PALETTE, TEMPLATES, Subject, colour_pairs, prompt
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +24,7 @@ __all__ = [
     "PALETTE",
     "TEMPLATES",
     "Subject",
-    "color_pairs",
+    "colour_pairs",
     "load_reference_pipeline",
     "model_path",
     "prompt",

@@ -96,7 +96,7 @@ def build_scheduler() -> Any:
 
 
 def _draw_subjects(labels: Indices, random: np.random.Generator) -> list[Subject]:
-    pairs = digits.color_pairs()
+    pairs = digits.colour_pairs()
     return [Subject(int(label), *pairs[random.integers(len(pairs))]) for label in labels]
 
 

@@ -85,7 +85,7 @@ def prompt(subject: Subject, *, template: int = 0, numeral: bool = False) -> str
     return text.replace("a orange", "an orange")
 
 
-def color_pairs() -> list[tuple[str, str]]:
+def colour_pairs() -> list[tuple[str, str]]:
     """List every ordered pair (ink, ground) of two different palette names."""
     return [(ink, ground) for ink in PALETTE for ground in PALETTE if ink != ground]
 

@@ -143,7 +143,7 @@ class Evaluation:
 def subjects(count: int, seed: int) -> list[Subject]:
     """Draw `count` subjects, the digits in turn and the colour pairs at random from the seed."""
     random = np.random.default_rng(seed)
-    pairs = digits.color_pairs()
+    pairs = digits.colour_pairs()
     return [Subject(place % 10, *pairs[random.integers(len(pairs))]) for place in range(count)]
 
 

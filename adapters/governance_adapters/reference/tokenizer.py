@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -79,10 +78,3 @@ def build_tokenizer() -> CLIPTokenizer:
     kind: Any = CLIPTokenizer
     made: CLIPTokenizer = kind(vocab=vocabulary, merges=merges, model_max_length=MAX_LENGTH)
     return made
-
-
-def is_single_token(tokenizer: CLIPTokenizer, word: str) -> bool:
-    """Tell whether the word, letters a-z or one numeral, is one token between the start and the end."""
-    if not set(word) <= set(string.ascii_lowercase + string.digits):
-        raise ValueError(f"not a plain word: {word!r}")
-    return len(tokenizer(word).input_ids) == 3

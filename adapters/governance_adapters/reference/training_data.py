@@ -74,7 +74,7 @@ def color_images(masks: Tensor, ink: Floats, ground: Floats) -> Tensor:
 
 def draw_colors(count: int, random: np.random.Generator, *, arbitrary: float) -> tuple[Floats, Floats]:
     """Draw `count` inks and grounds, each (count, 3) in 0..255; a share `arbitrary` of them from all of sRGB."""
-    pairs = digits.color_pairs()
+    pairs = digits.colour_pairs()
     chosen = [pairs[place] for place in random.integers(len(pairs), size=count)]
     ink = np.stack([digits.jittered(name, random) for name, _ in chosen])
     ground = np.stack([digits.jittered(name, random) for _, name in chosen])

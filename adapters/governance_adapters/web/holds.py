@@ -36,10 +36,14 @@ routes = router("holds")
 
 MAX_LEASE_SECONDS: Final = 3600
 _LISTED = "holds"
-_PNG: dict[int | str, Any] = {
+_UNNAMED: Final = "application/octet-stream"
+"""The media type of a draft that is neither PNG nor WAV, as that of a video."""
+_DRAFT: dict[int | str, Any] = {
     200: {
         "description": "The held draft. It was not released: it may not be kept.",
-        "content": {media: {"schema": {"type": "string", "format": "binary"}} for media in ("image/png", "audio/wav")},
+        "content": {
+            media: {"schema": {"type": "string", "format": "binary"}} for media in ("image/png", "audio/wav", _UNNAMED)
+        },
     }
 }
 
@@ -116,12 +120,12 @@ def read_hold(hold_id: HoldId, parts: PartsOf, caller: CallerOf) -> Response:
     operation_id="viewHold",
     summary="The held draft as PNG.",
     response_class=Response,
-    **operation(Act.HOLDS_VIEW, NOT_FOUND, CONFLICT, desk=True, shown=_PNG),
+    **operation(Act.HOLDS_VIEW, NOT_FOUND, CONFLICT, desk=True, shown=_DRAFT),
 )
 def view_hold(hold_id: HoldId, parts: PartsOf, caller: CallerOf) -> Response:
     """Decrypts it. Each view is an entry of the ledger, written before the first byte is sent."""
     draft = parts.desk.view(caller.principal, hold_id)
-    return Response(draft, media_type=media_type_of(draft) or "application/octet-stream")
+    return Response(draft, media_type=media_type_of(draft) or _UNNAMED)
 
 
 @routes.post(

@@ -127,7 +127,7 @@ def search_entries(
     **operation(Act.LEDGER_READ, takes=FORM),
 )
 async def find_picture(
-    request: Request, parts: PartsOf, file: Annotated[UploadFile, File(description="PNG, JPEG or WebP.")]
+    request: Request, parts: PartsOf, file: Annotated[UploadFile, File(description="PNG, JPEG, WebP, MP4 or WAV.")]
 ) -> Response:
     """No match means nothing alike among what is kept, and says nothing about where it was made. Nothing of it is kept."""
 

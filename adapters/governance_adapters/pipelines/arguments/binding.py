@@ -26,9 +26,12 @@ from governance_adapters.pipelines.arguments.counts import (
     counted_frames,
     counted_images,
     counted_steps,
+    repeated_passes,
 )
 from governance_adapters.pipelines.arguments.generators import CallerGenerators
+from governance_adapters.pipelines.arguments.held_texts import held_texts
 from governance_adapters.pipelines.arguments.recorded import LINE_ARGUMENTS, recorded
+from governance_adapters.pipelines.arguments.rewriting import refuse_rewriting
 from governance_adapters.pipelines.arguments.sizes import SIZE, generated_size
 from governance_adapters.pipelines.arguments.takes import Takes, taken_by
 from governance_adapters.pipelines.arguments.taking import Taken, Taking, exact
@@ -103,7 +106,7 @@ def bind(
     pipeline has arguments of these names. numpy scalars become the Python numbers they stand for.
 
     Raises:
-        UnsupportedArgumentError: an argument that policy could not see.
+        UnsupportedArgumentError: an argument that policy could not see, or one that has the prompt rewritten.
         RequestError: the arguments do not fit the signature, or nothing says how large what they make is.
     """
     signature = inspect.signature(call)
@@ -130,17 +133,22 @@ def _bound(
         if isinstance(default, (bool, int, float)):
             taking.take(Takes.of(_own_parameter(name)), default)
     values = {**defaults, **keywords}
+    refuse_rewriting(type(pipe).__name__, values)
     said = {name: taken[name].value for name in OWN_ARGUMENTS if name in taken and name not in values}
     kind = output_kind(type(pipe))
     media = (MediaKind.IMAGE,) if kind is None else kind.media
     images = counted_images(values)
+    on_pipeline, settings = held_texts(pipe)
     seen = MediaKind.AUDIO not in media or len(media) > 1
     width, height = generated_size(pipe, values, taking.inputs, said.get(SIZE)) if seen else (1, 1)
     return BoundArguments(
         keywords={**{name: deepcopy(default) for name, default in defaults.items()}, **keywords},
-        prompts=tuple(taking.prompts),
-        parameters={name: value for name, value in taking.parameters.items() if name not in _FACTS_ALREADY},
-        steps=counted_steps(values),
+        prompts=(*taking.prompts, *on_pipeline),
+        parameters={
+            **{name: value for name, value in taking.parameters.items() if name not in _FACTS_ALREADY},
+            **settings,
+        },
+        steps=counted_steps(values) * repeated_passes(pipe),
         width=width,
         height=height,
         images=images,

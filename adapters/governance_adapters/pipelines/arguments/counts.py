@@ -93,6 +93,15 @@ def counted_steps(keywords: Mapping[str, Any]) -> int:
     return max(1, sum(stages.values())) * whole(_RESAMPLED, keywords.get(_RESAMPLED, 1))
 
 
+def repeated_passes(pipe: Any) -> int:
+    """How often the pipeline goes through all of its steps: several times once `enable_free_init()` was called on it.
+
+    Raises:
+        RequestError: a number of times that is none.
+    """
+    return whole("num_iters", getattr(pipe, "_free_init_num_iters", None) or 1)
+
+
 def _each(value: Any) -> Iterable[Any]:
     return value if isinstance(value, (list, tuple)) else (value,)
 

@@ -25,6 +25,7 @@ MAX_INPUTS: Final = 128
 _WHITE: Final = (255, 255, 255, 255)
 _DEEP: Final = ("I", "F")
 _CHANNELS: Final = (1, 3, 4)
+_PLAIN: Final = ("RGB", "L")
 
 
 class FileImage(Image.Image):
@@ -90,10 +91,16 @@ def check_count(images: int) -> None:
 def _picture(name: str, image: Image.Image) -> HeldImages:
     _check_size(name, *image.size)
     try:
-        copy = Image.Image.copy(image)  # a plain picture of our own, whatever class the caller's is of
+        copy = Image.Image.copy(image)
+        if type(copy) is not Image.Image:  # a subclass may make its copies itself: then it is theirs, and may change
+            raise _refused(
+                name, f"is a {type(image).__name__} whose copy is no plain picture", "Pass a plain PIL image."
+            )
         if copy.mode.startswith(_DEEP):
             raise _refused(name, f"has mode {copy.mode}, of more than 8 bits a channel", "Convert it to 8 bits.")
         plain = Image.fromarray(np.array(_plain(copy)))  # without an Exif orientation that somebody might turn it by
+        if plain.mode not in _PLAIN:
+            raise _refused(name, f"turns into mode {plain.mode}", "Convert it to RGB.")
         pixels = np.array(plain.convert("RGB"), dtype=np.uint8)
     except RequestError:
         raise
@@ -107,7 +114,7 @@ def _picture(name: str, image: Image.Image) -> HeldImages:
 
 def _plain(image: Image.Image) -> Image.Image:
     """RGB or grey: what is transparent lies over white."""
-    if image.mode in ("RGB", "L") and not image.has_transparency_data:
+    if image.mode in _PLAIN and not image.has_transparency_data:
         return image
     if image.mode == "1":
         return image.convert("L")

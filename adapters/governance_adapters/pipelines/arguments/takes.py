@@ -20,7 +20,7 @@ _SHOWN: Final = re.compile("image|mask|video|frames|pose|control|picture")
 _COMPUTED: Final = re.compile("embed|latent|attention|timestep|audio|sound|waveform")
 """Names of what a model computed, and of sounds: no pictures, whatever else the name says."""
 _HEARD: Final = re.compile("audio|sound|waveform")
-_FILE: Final = re.compile("image|mask|video|audio|waveform|file|path|url")
+_FILE: Final = re.compile("image|mask|video|audio|waveform|font|file|path|url")
 """Names of what a text could only name: a pipeline would read a file that policy has not seen."""
 _UNWANTED: Final = re.compile("negative|^neg_")
 _CALLBACK: Final = "callback"

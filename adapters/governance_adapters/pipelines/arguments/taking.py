@@ -195,14 +195,25 @@ class Taking:
             if type(name) is int:
                 self._fact(replace(path.into("keys"), listed=True), name)
                 taken = self._take(path.into(), item)
-            elif type(name) is str and name.isidentifier() and len(name) <= MAX_KEY:
-                taken = self._take(path.into(name), item)
+            elif type(name) is str and name.isascii() and name.isidentifier() and len(name) <= MAX_KEY:
+                taken = self._named(path, name, item)
             else:
                 raise UnsupportedArgumentError(
-                    f"The argument {path.name!r} has a key that is no name.", remedy="Use plain names as keys."
+                    f"The argument {path.name!r} has a key that is no name.", remedy="Use plain ASCII names as keys."
                 )
             copies[name], places[name] = taken.value, taken.place
         return Taken(copies, places)
+
+    def _named(self, path: _Path, name: str, item: Any) -> Taken:
+        """What stands under a name. In a prompt the name is text too, which the pipeline writes out with the rest."""
+        inner = path.into(name)
+        if "prompt" in path.takes.name and path.takes.text:
+            self._text(replace(path.into("keys"), listed=True), name)
+        if item is None:
+            self._off.append(inner.name)
+        elif exact(item) == "":
+            self._fact(inner, "")
+        return self._take(inner, item)
 
     def _dataclass(self, path: _Path, value: Any) -> Taken:
         names = field_names(type(value))

@@ -15,6 +15,7 @@ from transformers import FeatureExtractionMixin, ImageProcessingMixin, PreTraine
 
 from governance.canonical import Digest, Json, canonical_bytes, digest, without_floats
 from governance.errors import GovernanceError, ModelError
+from governance_adapters.pipelines.description.layers import changed_in_place
 from governance_adapters.pipelines.description.plain_state import (
     attributes_of,
     class_of,
@@ -42,7 +43,7 @@ def component_digest(component: Any, content: Digest) -> Digest:
 def content_digest(name: str, component: Any, *, left_out: frozenset[str] = frozenset()) -> Digest:
     """The digest of what a component without weights holds beside its configuration.
 
-    A tokenizer holds its whole state, a processor of several parts those parts, a scheduler nothing, a guider whether it
+    A tokenizer holds its whole state, a processor of several parts those parts, a scheduler what was changed on it, a guider whether it
     is switched on, another object of the libraries all of its attributes. Plain data is described as it is.
     `left_out` are the settings of tokenizers that the pipeline's own call sets.
 
@@ -53,8 +54,9 @@ def content_digest(name: str, component: Any, *, left_out: frozenset[str] = froz
         return tokenizer_digest(name, component, left_out=left_out)
     if isinstance(component, _DATA):
         return digest(canonical_bytes(plain_state(name, component)))
-    if isinstance(component, SchedulerMixin):  # what it holds follows from its configuration
-        return digest(b"")
+    if isinstance(component, SchedulerMixin):  # what it holds follows from its configuration, unless it was changed
+        changed = changed_in_place(component)
+        return digest(canonical_bytes(changed) if changed else b"")
     if isinstance(component, BaseGuidance):
         return digest(b"") if getattr(component, "_enabled", True) else digest(canonical_bytes({"enabled": False}))
     if hasattr(component, "to_dict") or hasattr(component, "config"):

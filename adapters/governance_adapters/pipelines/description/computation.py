@@ -12,6 +12,7 @@ import torch
 from diffusers import ModelMixin
 
 from governance.canonical import Json
+from governance_adapters.pipelines.description.layers import layers_digest
 from governance_adapters.pipelines.description.plain_state import class_of
 
 _OURS = "governance_adapters."
@@ -27,11 +28,13 @@ def computation_of(module: torch.nn.Module) -> dict[str, Json]:
 
     - `dtypes`: of its floating parameters, with how many there are of each;
     - `attention`: the attention processors with how many layers have them, and the implementation that transformers chose;
+    - `layers`: the SHA-256 of the classes of its layers and their plain constants, such as the scale of an attention;
     - `flags`: tiling, slicing and the other public switches of a diffusers model, and FreeU's factors;
     - `memory_format`, `training`, `compiled`, `hooks`: where they are not the usual.
     """
     parts = list(module.named_modules())
     found: dict[str, Json] = {"dtypes": _counted(_dtypes(module)), "attention": _counted(_attention(module, parts))}
+    found["layers"] = layers_digest(parts)
     optional = {
         "flags": dict(_flags(module, parts)),
         "hooks": _counted(_hooks(parts)),

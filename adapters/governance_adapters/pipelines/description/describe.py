@@ -15,11 +15,13 @@ from typing import Any
 import torch
 from diffusers import SchedulerMixin
 
-from governance.canonical import Digest
+from governance.canonical import Digest, Json
 from governance.errors import ModelError
 from governance.types import AdapterFacts, ModelFacts
+from governance_adapters.pipelines.compiled import uncompiled
 from governance_adapters.pipelines.description.components import component_digest, config_of, content_digest
 from governance_adapters.pipelines.description.environment import environment_of
+from governance_adapters.pipelines.description.layers import changed_in_place
 from governance_adapters.pipelines.description.modules import describe_modules
 from governance_adapters.pipelines.description.tokenizer_digests import set_by_calls
 
@@ -60,7 +62,7 @@ def describe(pipe: Any) -> ModelFacts:
         pipeline=type(pipe).__name__,
         components=components,
         scheduler=type(present[scheduler]).__name__ if scheduler else "",
-        scheduler_config=config_of(present[scheduler]) if scheduler else {},
+        scheduler_config=_scheduler_config(present[scheduler]) if scheduler else {},
         device=str(device),
         dtype=str(dtype).removeprefix("torch."),
         adapters=tuple(adapters),
@@ -69,13 +71,18 @@ def describe(pipe: Any) -> ModelFacts:
     )
 
 
+def _scheduler_config(scheduler: SchedulerMixin) -> dict[str, Json]:
+    """The configuration, and what was changed on the scheduler since it was made of it."""
+    return {**config_of(scheduler), **changed_in_place(scheduler)}
+
+
 def components_of(pipe: Any) -> dict[str, Any]:
     """The components of `pipe` by name, those that are None left out, and networks that it holds beside them.
 
     A module that torch compiled stands for the one that was compiled.
 
     Raises:
-        ModelError: the pipeline does not have the components that its class needs.
+        ModelError: the pipeline does not have the components that its class needs, or one that torch compiled names another.
     """
     try:
         registered: dict[str, Any] = dict(pipe.components)
@@ -90,7 +97,7 @@ def components_of(pipe: Any) -> dict[str, Any]:
         if isinstance(value, (torch.nn.Module, SchedulerMixin)) and name not in registered
     }
     found = {**registered, **beside}
-    return {name: getattr(value, "_orig_mod", value) for name, value in found.items() if value is not None}
+    return {name: uncompiled(name, value) for name, value in found.items() if value is not None}
 
 
 def _place_of(pipe: Any, modules: dict[str, torch.nn.Module]) -> tuple[torch.device, torch.dtype]:

@@ -25,7 +25,6 @@ class LoadedAdapter:
     """
 
     name: str
-    kind: str
     prefixes: dict[str, str] = field(default_factory=dict)
     scales: dict[str, float] = field(default_factory=dict)
 
@@ -90,7 +89,7 @@ def _read_peft(found: dict[str, LoadedAdapter], component: str, name: str, layer
     for attribute in layer.adapter_layer_names:
         held = getattr(layer, attribute, None)
         for adapter in held if isinstance(held, (torch.nn.ModuleDict, torch.nn.ParameterDict)) else _held_names(held):
-            one = found.setdefault(adapter, LoadedAdapter(adapter, type(layer).__module__.split(".")[-2]))
+            one = found.setdefault(adapter, LoadedAdapter(adapter))
             one.prefixes[f"{name}.{attribute}.{adapter}"] = f"{name}.{attribute}"
             one.scales[name] = float(scaling.get(adapter, 1.0)) if adapter in active else 0.0
 
@@ -104,7 +103,7 @@ def _read_ip_adapter(found: dict[str, LoadedAdapter], name: str, layer: Any) -> 
     several = isinstance(layer.to_k_ip, torch.nn.ModuleList)
     scales = layer.scale if isinstance(layer.scale, (list, tuple)) else [layer.scale]
     for index, scale in enumerate(scales):
-        one = found.setdefault(f"ip_adapter.{index}", LoadedAdapter(f"ip_adapter.{index}", "ip_adapter"))
+        one = found.setdefault(f"ip_adapter.{index}", LoadedAdapter(f"ip_adapter.{index}"))
         for attribute in ("to_k_ip", "to_v_ip"):
             own = f"{name}.{attribute}"
             one.prefixes[f"{own}.{index}" if several else own] = own

@@ -66,11 +66,6 @@ _of_files: OrderedDict[FileIdentity, DescribedModule] = OrderedDict()
 _lock = threading.Lock()
 
 
-def describe_module(name: str, module: torch.nn.Module) -> DescribedModule:
-    """The digests of the component `name` alone; see `describe_modules`."""
-    return describe_modules({name: module})[name]
-
-
 def describe_modules(modules: Mapping[str, torch.nn.Module]) -> dict[str, DescribedModule]:
     """The digests of components by their names: parameters and buffers, those that are not saved with them included.
 

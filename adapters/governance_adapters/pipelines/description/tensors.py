@@ -25,7 +25,7 @@ def tensors_of(name: str, module: torch.nn.Module) -> Tensors:
     """Parameters and buffers of the component `name`, those that are not saved with it included, by their keys.
 
     Raises:
-        ModelError: state that is no tensor, or a tensor whose bytes are not here.
+        ModelError: state that is no tensor, or a tensor whose bytes are not here or are not what it reads as.
     """
     found: dict[str, Any] = {**dict(module.named_buffers(remove_duplicate=False)), **module.state_dict()}
     for key, tensor in found.items():
@@ -43,6 +43,11 @@ def tensors_of(name: str, module: torch.nn.Module) -> Tensors:
             raise ModelError(
                 f"The tensor {key!r} of {name!r} is a {type(tensor).__name__}, which keeps its weights in other tensors.",
                 remedy="Load them as plain dense tensors.",
+            )
+        if tensor.is_neg() or tensor.is_conj():  # two tensors with the same bytes, and not the same numbers
+            raise ModelError(
+                f"The tensor {key!r} of {name!r} is negated or conjugated when it is read, which its bytes do not show.",
+                remedy="Resolve it with torch.resolve_neg() and torch.resolve_conj() first.",
             )
     return sorted(found.items())
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from diffusers import DiffusionPipeline
 
 from governance.errors import GenerationError, RequestError
-from governance.media import MAX_FRAME_RATE, MAX_SAMPLE_RATE
+from governance.media import MAX_FRAME_RATE, MAX_SAMPLE_RATE, can_be_written
 
 FRAME_RATES: Final = ("frame_rate", "fps", "frames_per_second")
 """Arguments that say how many frames a second has: the pipelines' own, then ours."""
@@ -24,16 +24,17 @@ def frame_rate_of(arguments: Mapping[str, Any]) -> int:
     """The frame rate that the arguments of a call say, in thousandths of frames a second; 8,000 if they say none.
 
     Raises:
-        RequestError: it is no number from 0.001 to 1000.
+        RequestError: it is no number from 0.002 to 1000, or one that does not come back from a file.
     """
     said = next((arguments[name] for name in FRAME_RATES if arguments.get(name) is not None), None)
     if said is None:
         return DEFAULT_FRAME_RATE
     number = isinstance(said, (int, float)) and not isinstance(said, bool)
     rate = round(Decimal(repr(said)) * 1000) if number and 0 < said <= MAX_FRAME_RATE else 0
-    if not 1 <= rate <= MAX_FRAME_RATE:
+    if not can_be_written(rate):
         raise RequestError(
-            f"{said!r} frames a second are none that can be written.", remedy="Give a number from 0.001 to 1000."
+            f"{said!r} frames a second are none that can be written.",
+            remedy="Give a number from 0.002 to 1000, in steps of 0.01 or not within 0.001 of one, such as 23.976.",
         )
     return rate
 

@@ -18,13 +18,13 @@ from PIL import Image
 from governance.errors import GenerationError
 from governance.media import MAX_CHANNELS, Clip, Media, Sound
 from governance.types import MediaKind, Pixels
+from governance_adapters.pipelines.kinds import FIELDS
 
-FIELDS: Final[Mapping[MediaKind, tuple[str, ...]]] = {
-    MediaKind.IMAGE: ("images", "image"),
-    MediaKind.VIDEO: ("frames", "video", "videos", "images"),
-    MediaKind.AUDIO: ("audios", "audio", "sound"),
+_FIELDS: Final[Mapping[MediaKind, tuple[str, ...]]] = {
+    kind: tuple(name for name, held in FIELDS.items() if held is kind) for kind in MediaKind
 }
-"""Where diffusers' outputs hold each kind of media, the likeliest first."""
+_FRAMES: Final = tuple(name for name, held in FIELDS.items() if held is MediaKind.IMAGE)
+"""Where some keep the frames of one video."""
 FULL_SCALE: Final = 32767
 """The 16-bit sample that stands for 1.0."""
 _PICTURES: Final = 4
@@ -45,7 +45,8 @@ class Shape:
 def field_of(output: Any, kind: MediaKind) -> str | None:
     """The field of an output, or of a class of outputs, that holds media of this kind; None if it has none."""
     names = getattr(output, "__dataclass_fields__", ())
-    return next((name for name in FIELDS[kind] if name in names), None)
+    fields = (*_FIELDS[kind], *_FRAMES) if kind is MediaKind.VIDEO else _FIELDS[kind]
+    return next((name for name in fields if name in names), None)
 
 
 def shape_of(value: Any) -> Shape:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+import torch
 
 from governance.errors import ConfigurationError, ModelError
+from governance_adapters.pipelines.description.describe import components_of
 
-_SAFE = ".safetensors"
+_SAFE: Final = ".safetensors"
+_IP_ADAPTER: Final = "ip_adapter."
+_THOUSAND: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +44,84 @@ class GivenAdapter:
             raise ConfigurationError(f"{scale!r} is no scale.", remedy="Give a number, such as 0.8.") from error
 
 
-def put_on(pipe: Any, given: Sequence[GivenAdapter], recorded: Sequence[Mapping[str, Any]]) -> Any:
-    """`pipe` with the `given` LoRA files on it, named as the `recorded` adapters are, in their order.
+@dataclass(slots=True)
+class GivenAdapters:
+    """The `given` files on one loaded pipeline: their tensors are put on once, their scales are those of each record.
 
-    Raises:
-        ModelError: a file does not fit the pipeline.
+    A file without a scale of its own has that of the record's adapter in its place; where the record has none, it is 0.
     """
-    names = list(dict.fromkeys(str(each["name"]).partition("/")[2] for each in recorded))
-    scales = {str(each["name"]).partition("/")[2]: each["scale_thousandths"] / 1000 for each in recorded}
-    put: dict[str, float] = {}
-    for number, adapter in enumerate(given):
-        name = names[number] if number < len(names) else f"given_{number}"
-        try:
-            pipe.load_lora_weights(
-                str(adapter.path.parent), weight_name=adapter.path.name, adapter_name=name, local_files_only=True
-            )
-        except Exception as error:  # diffusers and peft raise what they like: this file is no adapter of this pipeline
-            raise ModelError(
-                f"{adapter.path} cannot be put on this {type(pipe).__name__}: {type(error).__name__}: {error}.",
-                remedy="Give the LoRA file that was in force.",
-            ) from error
-        put[name] = scales.get(name, 1.0) if adapter.scale is None else adapter.scale
-    if put:
-        pipe.set_adapters(list(put), list(put.values()))
-    return pipe
+
+    pipe: Any
+    given: Sequence[GivenAdapter]
+    _names: tuple[str, ...] = ()
+
+    def as_recorded(self, recorded: Sequence[Mapping[str, Any]]) -> None:
+        """Have the files on as the `recorded` adapters of a model's document are: by their names, in their order.
+
+        Raises:
+            ModelError: a file does not fit the pipeline.
+        """
+        if not self.given:
+            return
+        present = [_Recorded.of(each) for each in recorded]
+        known = list(dict.fromkeys(each.name for each in present if not each.name.startswith(_IP_ADAPTER)))
+        names = [*known, *self._names[len(known) :]]
+        names += [f"given_{number}" for number in range(len(names), len(self.given))]
+        put = dict(zip(names, self.given, strict=False))
+        self._load(put)
+        scales = [float(name in known) if each.scale is None else each.scale for name, each in put.items()]
+        self.pipe.set_adapters(list(put), scales)
+        for each in present:
+            if each.name in put and put[each.name].scale is None:
+                _rescale(components_of(self.pipe).get(each.component), each)
+
+    def _load(self, put: Mapping[str, GivenAdapter]) -> None:
+        """Have exactly these files loaded, each by its name. Names are part of the layers: others are loaded anew."""
+        if self._names == tuple(put):
+            return
+        if self._names:
+            self.pipe.unload_lora_weights()
+        self._names = ()
+        for name, adapter in put.items():
+            try:
+                self.pipe.load_lora_weights(
+                    str(adapter.path.parent), weight_name=adapter.path.name, adapter_name=name, local_files_only=True
+                )
+            except Exception as error:  # diffusers and peft raise what they like: it is no adapter of this pipeline
+                raise ModelError(
+                    f"{adapter.path} cannot be put on this {type(self.pipe).__name__}: {type(error).__name__}: {error}.",
+                    remedy="Give the LoRA file that was in force.",
+                ) from error
+            self._names = (*self._names, name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """An adapter of a model's document; `scales` by layer, None in documents of version 1, which have the largest only."""
+
+    component: str
+    name: str
+    largest: float
+    scales: Mapping[str, str] | None
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> _Recorded:
+        component, _, name = str(document["name"]).partition("/")
+        return cls(component, name, document["scale_thousandths"] / _THOUSAND, document.get("scales"))
+
+
+def _rescale(component: Any, recorded: _Recorded) -> None:
+    """Give the layers of one adapter in `component` the scales of the record, of which rank and alpha are a part already."""
+    name = recorded.name
+    layers = {
+        path: layer
+        for path, layer in (component.named_modules() if isinstance(component, torch.nn.Module) else ())
+        if isinstance(getattr(layer, "scaling", None), dict) and name in layer.scaling
+    }
+    if recorded.scales is not None:
+        for path in layers.keys() & recorded.scales.keys():
+            layers[path].scaling[name] = float(recorded.scales[path])
+        return
+    own = max((abs(layer.scaling[name]) for layer in layers.values()), default=0.0)
+    for layer in layers.values():
+        layer.set_scale(name, recorded.largest / own if own else 0.0)

@@ -16,18 +16,20 @@ import diffusers
 import torch
 from diffusers import DiffusionPipeline
 
-from governance.canonical import Json
 from governance.errors import ReplayError, RequestError
 from governance.facts import call_facts
+from governance.model_differences import differing_leaves, shown_value
 from governance.recorded_calls import Obstacle, RecordedCall
 from governance.regeneration import Regenerated
 from governance.replays import CALL_PART, Difference
-from governance.types import GenerationRequest, Pixels, Principal, new_id
+from governance.types import GenerationRequest, Pixels, Principal, Prompt, new_id
 from governance_adapters.pipelines.arguments.binding import BoundArguments, bind
+from governance_adapters.pipelines.arguments.held_texts import PREFIX
 from governance_adapters.pipelines.arguments.restored import restored
 from governance_adapters.pipelines.bound import BoundPipeline
 from governance_adapters.pipelines.description.describe import describe
-from governance_adapters.pipelines.replay.given_adapters import GivenAdapter, put_on
+from governance_adapters.pipelines.replay.devices import move
+from governance_adapters.pipelines.replay.given_adapters import GivenAdapter, GivenAdapters
 from governance_adapters.pipelines.replay.older_records import older_arguments
 from governance_adapters.pipelines.replay.schedulers import rebuilt_scheduler
 from governance_adapters.pipelines.sealing.seals import Seal
@@ -52,7 +54,7 @@ class DiffusersRegenerator:
     adapters: Sequence[GivenAdapter] = ()
     recorded_scheduler: bool = False
     recorded_threads: bool = False
-    _loaded: dict[str, Any] = field(default_factory=dict, init=False)
+    _loaded: dict[str, GivenAdapters] = field(default_factory=dict, init=False)
 
     def regenerate(self, call: RecordedCall, inputs: Sequence[Pixels]) -> Regenerated:
         """See Regenerator.regenerate."""
@@ -81,14 +83,14 @@ class DiffusersRegenerator:
         dtype = str(recorded["dtype"])
         if dtype not in self._loaded:
             self._loaded.clear()  # two models would not fit many memories
-            self._loaded[dtype] = put_on(self.load(dtype), self.adapters, recorded["adapters"])
-        pipe = _of_class(self._loaded[dtype], str(recorded["pipeline"]))
+            self._loaded[dtype] = GivenAdapters(self.load(dtype), self.adapters)
+        loaded = self._loaded[dtype]
+        loaded.as_recorded(recorded["adapters"])
+        pipe = _of_class(loaded.pipe, str(recorded["pipeline"]))
         if getattr(pipe, "watermark", None) is not None:
             pipe.watermark = None  # a governed call drops the fixed mark of SDXL pipelines
         Seal(type(pipe).__name__).close(pipe)
-        device = torch.device(str(recorded["device"]))
-        if device.type == "cuda" and torch.cuda.is_available():
-            pipe.to(device)
+        move(pipe, str(recorded["device"]))
         if self.only_recorded and dict(describe(pipe).components) != dict(recorded["components"]):
             raise ReplayError(
                 f"The recorded {recorded['pipeline']} is not the reference model.",
@@ -195,17 +197,15 @@ def _call_differences(call: RecordedCall, request: GenerationRequest) -> Iterato
     """Where the facts of the call as it was bound now are others than those that were recorded."""
     now = call_facts(request, call.seeds)
     for name in sorted(call.call.keys() & now.keys() - _UNCOMPARED):
-        for path, before, here in _leaves(name, call.call[name], now[name]):
-            yield Difference(CALL_PART, f"{path}: {_shown(before)} recorded, {_shown(here)} here")
+        for path, before, here in differing_leaves(name, call.call[name], now[name]):
+            yield Difference(CALL_PART, f"{path}: {shown_value(before)} recorded, {shown_value(here)} here")
+    recorded, held = _on_pipeline(call.prompts), _on_pipeline(request.prompts)
+    for name in sorted({name for name, *_ in recorded ^ held}):  # what they say is personal
+        yield Difference(CALL_PART, f"{name}: the text that sits on the pipeline is another one here")
 
 
-def _leaves(path: str, before: Json, now: Json) -> Iterator[tuple[str, Json, Json]]:
-    if isinstance(before, Mapping) and isinstance(now, Mapping):
-        for name in sorted({*before, *now}):
-            yield from _leaves(f"{path}.{name}", before.get(name), now.get(name))
-    elif before != now:
-        yield path, before, now
-
-
-def _shown(value: Json) -> str:
-    return "nothing" if value is None else str(value)[:60]
+def _on_pipeline(prompts: Sequence[Prompt | None]) -> set[tuple[str, int, str]]:
+    """The texts that no argument has."""
+    return {
+        (each.parameter, each.position, each.text) for each in prompts if each and each.parameter.startswith(PREFIX)
+    }

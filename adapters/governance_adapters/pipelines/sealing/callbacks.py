@@ -62,19 +62,23 @@ def guarded_callbacks(arguments: BoundArguments, asked: Mapping[str, Sequence[st
 def guarded_callback(callback: Callable[..., Any], asked: Sequence[str]) -> Callable[..., Any]:
     """`callback`, called with the tensors of the names in `asked` and with no other.
 
-    A tensor of one number, as a timestep is, is passed as a copy; of what it returns, the tensors it asked for are taken.
+    A tensor of one number, as a timestep is, is passed as a copy. Of what it returns, the tensors it asked for are taken where
+    it is a plain dictionary of plain tensors; nothing else of it, and no object of its own, comes into the pipeline's code.
     """
     seen = frozenset(asked)
 
     def guarded(*args: Any, **keywords: Any) -> Any:
         with set_aside():
-            answer = callback(
-                *(_shown(value, seen) for value in args),
-                **{name: _shown(value, seen) for name, value in keywords.items()},
-            )
-        if isinstance(answer, Mapping):
-            return {name: value for name, value in answer.items() if name in seen}
-        return {} if seen or answer is None else answer
+            return answered(args, keywords)  # its frame ends in here, and with it what only the callback's answer held
+
+    def answered(args: tuple[Any, ...], keywords: dict[str, Any]) -> dict[str, torch.Tensor]:
+        answer = callback(
+            *(_shown(value, seen) for value in args),
+            **{name: _shown(value, seen) for name, value in keywords.items()},
+        )
+        if type(answer) is not dict:
+            return {}
+        return {name: value.detach() for name in asked if type(value := answer.get(name)) is torch.Tensor}
 
     return guarded
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from threading import get_ident
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from diffusers import DiffusionPipeline
 from governance.errors import ModelError, SealedError
 from governance.governor import Governor
 from governance_adapters.pipelines.sealing import turns
+from governance_adapters.pipelines.sealing.callers_code import PLAIN
 from governance_adapters.pipelines.sealing.origins import check_loading
 from governance_adapters.pipelines.sealing.running import is_running
 from governance_adapters.pipelines.sealing.seals import Seal
@@ -61,6 +63,25 @@ class Edits:
                 yield
             finally:
                 self._seal.close(pipe)
+
+    def noting(self, pipe: DiffusionPipeline, name: str, value: object) -> None:
+        """An attribute that is no part may be set between calls, and by the thread whose call it is.
+
+        Pipelines read guidance and the like from their attributes while they run. Callbacks may set plain values.
+
+        Raises:
+            SealedError: somebody else's call or edit runs, or a callback sets what may be code.
+        """
+        turn = turns.turn_at(pipe)
+        if turn is None or not turn.holder or (turn.holder == get_ident() and (turn.edits or is_running())):
+            return
+        if turn.holder != get_ident() or type(value) not in (*PLAIN, torch.Tensor):
+            self._seal.turn_down(
+                SealedError(
+                    f"Setting {name} would change a governed {type(pipe).__name__} while it is in use.",
+                    remedy="Do it when the call has returned.",
+                )
+            )
 
     def loading(self, method: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> dict[str, Any]:
         """The keywords that a loader may run with; a refusal is on record.
@@ -134,6 +155,7 @@ def _own(original: Any, edits: Edits) -> dict[str, Any]:
             with edits.edit(self, f"Setting {name}", parts=False):
                 original.__setattr__(self, name, value)
         else:
+            edits.noting(self, name, value)
             original.__setattr__(self, name, value)
 
     def delete_part(self: Any, name: str) -> None:

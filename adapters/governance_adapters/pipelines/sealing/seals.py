@@ -27,6 +27,7 @@ from diffusers import DiffusionPipeline
 
 from governance.errors import GovernanceError, SealedError
 from governance.types import new_id
+from governance_adapters.pipelines.compiled import is_compiled
 from governance_adapters.pipelines.sealing.running import RUNNING, Anywhere, is_running
 
 logger = logging.getLogger(__name__)
@@ -35,8 +36,6 @@ RECORD_SECONDS = 60.0
 """An attempt past the line is recorded at most so often for one pipeline; every one is logged. A loop cannot fill a ledger."""
 
 _FORWARD, _COMPILED = "forward", "_compiled_call_impl"
-_ORIGINAL = "_orig_mod"
-"""Below which name a module that `torch.compile` made has the one that it was made of."""
 _NO_FORWARD: Any = torch.nn.Module.forward
 
 
@@ -190,7 +189,7 @@ def modules_of(pipe: DiffusionPipeline) -> list[tuple[torch.nn.Module, bool]]:
                 found[id(part)] = (part, compiled)
                 below = part._modules  # noqa: SLF001 - torch's own walk looks for names too, at ten times the price
                 if below:
-                    inside = compiled or _ORIGINAL in below or part.__dict__.get(_COMPILED) is not None
+                    inside = compiled or is_compiled(part) or part.__dict__.get(_COMPILED) is not None
                     waiting.extend([(child, inside) for child in below.values()])
         elif isinstance(part, DiffusionPipeline):
             if id(part) not in pipelines:

@@ -154,8 +154,8 @@ class TestErase:
     def test_a_file_of_other_bytes_is_not_attributed_any_more(self, installed, shell):
         shell("ledger", "erase", "--principal", GONE.id, "--files", "--yes").succeeded()
         parts = open_verifier(installed)._marks
-        pixels = parts.encoder.decode((installed.home / "gone.png").read_bytes())
-        (installed.home / "copy.png").write_bytes(parts.encoder.encode(pixels, "image/png"))
+        pixels = parts.codecs.decode((installed.home / "gone.png").read_bytes())
+        (installed.home / "copy.png").write_bytes(parts.codecs.encode(pixels, "image/png"))
         ran = shell("verify", installed.home / "copy.png", "--json")
         found = {check["name"]: check for check in ran.json["checks"]}
         assert ran.code == 1

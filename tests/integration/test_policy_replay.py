@@ -149,7 +149,7 @@ class TestReport:
                 "outcomes": {"deny -> review": 1, "review -> allow": 2},
                 "codes": {"added": {"finding.review": 1}, "gone": {"finding.denied": 1, "finding.review": 2}},
                 "obligations": {
-                    "added": {**kept, "output_formats": 1, "watermark": 1},
+                    "added": {**kept, "watermark": 1},
                     "gone": dict.fromkeys(kept, 2),
                     "changed": {"retain_days": 4},
                 },

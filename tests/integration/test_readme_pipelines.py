@@ -23,7 +23,7 @@ from support.tiny_pipelines import TINY, parts
 
 (LINES,) = (block for block in blocks((ROOT / "README.md").read_text(), "python") if "from_pretrained" in block)
 # How each model is loaded: the class, and what diffusers would download.
-LOADED = re.findall(r"(\w+)\.from_pretrained\(\"([^\"]+)\"", LINES)
+LOADED = re.findall(r"(\w+)\.from_pretrained\(\s*\"([^\"]+)\"", LINES)
 SAVED = re.findall(r"asset\.save\(\"([^\"]+)\"\)", LINES)
 FIVE = {
     "StableDiffusionPipeline",

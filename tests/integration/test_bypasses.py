@@ -97,7 +97,7 @@ def tried(governor, act, tmp_path):
     goal = target(tmp_path, governor)
     try:
         got = act(goal)
-    except Exception as error:
+    except Exception as error:  # whatever stops an attempt is what is being looked at: nothing got out
         got = error
     return got, entries_since(governor, known)
 

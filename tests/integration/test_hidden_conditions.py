@@ -137,10 +137,10 @@ class TestNamesAndFiles:
         with pytest.raises(UnsupportedArgumentError, match="no name"):
             bound(pipe, "a", cross_attention_kwargs={"\u4e00": 1})
 
-    def test_a_font_is_a_file(self):
+    def test_a_font_is_a_file(self, tmp_path):
         takes = taken_by(inspect.signature(BriaFibo2Pipeline.__call__))["fonts"]
         with pytest.raises(UnsupportedArgumentError, match="fonts"):
-            Taking().take(takes, ["/tmp/x.ttf"])
+            Taking().take(takes, [str(tmp_path / "anybodys.ttf")])
 
 
 class Other(Image.Image):

@@ -75,5 +75,5 @@ def in_a_call(target, taken, **keywords):
 def outcome(act):
     try:
         return act()
-    except Exception as error:
+    except Exception as error:  # an attempt in a thread of its own: its error is handed to whoever started it
         return error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,14 @@ def _qwen(
     )
 
 
-def _kandinsky5(pipeline: type[DiffusionPipeline], folder: Path) -> DiffusionPipeline:
+def kandinsky5(
+    pipeline: type[DiffusionPipeline],
+    folder: Path,
+    *,
+    vae: Callable[[], Any] = autoencoders.pictures,
+    conditioned: bool = False,
+) -> DiffusionPipeline:
+    """A Kandinsky 5; `conditioned` is one that is told in a channel of its own which pictures are given."""
     torch.manual_seed(0)
     return pipeline(
         transformer=Kandinsky5Transformer3DModel(
@@ -70,9 +78,9 @@ def _kandinsky5(pipeline: type[DiffusionPipeline], folder: Path) -> DiffusionPip
             num_text_blocks=1,
             num_visual_blocks=1,
             axes_dims=(4, 4, 8),
-            visual_cond=pipeline is Kandinsky5I2IPipeline,
+            visual_cond=conditioned,
         ),
-        vae=autoencoders.pictures(),
+        vae=vae(),
         text_encoder=encoders.qwen_vl(),
         tokenizer=readers.reader(),
         text_encoder_2=encoders.clip(),
@@ -126,8 +134,10 @@ TINY = {
         _ASKED | _FROM,
         refused="transparent",
     ),
-    "Kandinsky5T2IPipeline": Tiny(partial(_kandinsky5, Kandinsky5T2IPipeline), _ASKED | _LARGE),
-    "Kandinsky5I2IPipeline": Tiny(partial(_kandinsky5, Kandinsky5I2IPipeline), _ASKED | _LARGE | _FROM),
+    "Kandinsky5T2IPipeline": Tiny(partial(kandinsky5, Kandinsky5T2IPipeline), _ASKED | _LARGE),
+    "Kandinsky5I2IPipeline": Tiny(
+        partial(kandinsky5, Kandinsky5I2IPipeline, conditioned=True), _ASKED | _LARGE | _FROM
+    ),
     "LongCatImagePipeline": Tiny(partial(_longcat, LongCatImagePipeline), _ASKED | {"enable_prompt_rewrite": False}),
     "LongCatImageEditPipeline": Tiny(
         partial(_longcat, LongCatImageEditPipeline),

@@ -10,9 +10,7 @@ import torch
 from diffusers import (
     DiffusionPipeline,
     DPMSolverMultistepScheduler,
-    FlowMatchEulerDiscreteScheduler,
     Kandinsky5T2VPipeline,
-    Kandinsky5Transformer3DModel,
     SanaVideoPipeline,
     SanaVideoTransformer3DModel,
     SkyReelsV2DiffusionForcingPipeline,
@@ -28,10 +26,11 @@ from diffusers import (
     WanVideoToVideoPipeline,
 )
 
-from support.tiny_pipelines import autoencoders, encoders, readers, spelling
+from support.tiny_pipelines import autoencoders, encoders, spelling
 from support.tiny_pipelines.clips import hunyuan_clips
 from support.tiny_pipelines.given import CLIP, PICTURE
 from support.tiny_pipelines.instance import Tiny
+from support.tiny_pipelines.read_by_qwen import kandinsky5
 
 _HEADS = {"num_attention_heads": 2, "attention_head_dim": 16}
 
@@ -112,31 +111,6 @@ def _sana(folder: Path) -> SanaVideoPipeline:
     )
 
 
-def _kandinsky5(folder: Path) -> Kandinsky5T2VPipeline:
-    torch.manual_seed(0)
-    return Kandinsky5T2VPipeline(
-        transformer=Kandinsky5Transformer3DModel(
-            in_visual_dim=4,
-            in_text_dim=32,
-            in_text_dim2=32,
-            time_dim=32,
-            out_visual_dim=4,
-            model_dim=32,
-            ff_dim=32,
-            num_text_blocks=1,
-            num_visual_blocks=1,
-            axes_dims=(4, 4, 8),
-            visual_cond=True,
-        ),
-        vae=hunyuan_clips(),
-        text_encoder=encoders.qwen_vl(),
-        tokenizer=readers.reader(),
-        text_encoder_2=encoders.clip(),
-        tokenizer_2=spelling.clip(folder),
-        scheduler=FlowMatchEulerDiscreteScheduler(),
-    )
-
-
 _SIZE = {"height": 256, "width": 256}
 _SAID: dict[str, Any] = {"prompt": "a red fox runs", "num_inference_steps": 1, **_SIZE}
 _SHORT = {"max_sequence_length": 16}
@@ -161,5 +135,7 @@ TINY = {
         _SAID | _SHORT | {"frames": 5, "use_resolution_binning": False, "complex_human_instruction": None},
         **_MADE,
     ),
-    "Kandinsky5T2VPipeline": Tiny(_kandinsky5, _ASKED, **_MADE),
+    "Kandinsky5T2VPipeline": Tiny(
+        partial(kandinsky5, Kandinsky5T2VPipeline, vae=hunyuan_clips, conditioned=True), _ASKED, **_MADE
+    ),
 }

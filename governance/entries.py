@@ -42,6 +42,13 @@ class EntryKind(StrEnum):
     RESTORED = "restored"
     MODE = "mode"
     REPLAYED = "replayed"
+    REGISTER = "register"
+    DATASET = "dataset"
+    TRAINING = "training"
+    TRAINING_DENIED = "training_denied"
+    TRAINING_FAILED = "training_failed"
+    TRAINED = "trained"
+    RECALLED = "recalled"
 
 
 _KINDS = {kind.value: kind for kind in EntryKind}

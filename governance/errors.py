@@ -28,6 +28,16 @@
     |-- WorkError                   the register of protected works cannot be read or changed as asked
     |   |-- NoWorkError                 there is no such work
     |   `-- WorkExistsError             the register has this picture already
+    |-- DatasetError                a dataset cannot be audited, read or proved as asked
+    |   |-- NoDatasetError              there is no audit of this name
+    |   `-- DatasetChangedError         the dataset is not what was audited, or changed while it was read
+    |-- RegisterError                 the register of models, adapters, vendors and contracts cannot be changed as asked
+    |   `-- NoRegisteredError             the register has no such item
+    |-- TrainingError               a governed training run cannot go on
+    |   `-- TrainingDeniedError         policy does not allow this run
+    |-- RecallError                 what descends from something cannot be found or recalled as asked
+    |   `-- RecalledError               this file was recalled: it is not handed out again
+    |-- DocumentError               a document cannot be made, or does not fit its standard
     |-- QueryError                  a question to the ledger that cannot be asked
     |-- ReplayError                 a recorded call cannot be made again
     `-- LedgerError                 the ledger cannot be read or written
@@ -186,6 +196,46 @@ class WorkExistsError(WorkError):
     def __init__(self, message: str, work_id: str, *, remedy: str = "") -> None:
         self.work_id = work_id
         super().__init__(message, remedy=remedy)
+
+
+class DatasetError(GovernanceError):
+    """A dataset cannot be audited, read or proved as asked."""
+
+
+class NoDatasetError(DatasetError):
+    """There is no audit of this name."""
+
+
+class DatasetChangedError(DatasetError):
+    """The dataset is not what was audited, or changed while it was read."""
+
+
+class RegisterError(GovernanceError):
+    """The register of models, adapters, vendors and contracts cannot be read or changed as asked."""
+
+
+class NoRegisteredError(RegisterError):
+    """The register has no such item."""
+
+
+class TrainingError(GovernanceError):
+    """A governed training run cannot go on."""
+
+
+class TrainingDeniedError(TrainingError):
+    """Policy does not allow this run; the message names the reasons."""
+
+
+class RecallError(GovernanceError):
+    """What descends from something cannot be found or recalled as asked."""
+
+
+class RecalledError(RecallError):
+    """This file was recalled: it is not handed out again."""
+
+
+class DocumentError(GovernanceError):
+    """A document cannot be made, or does not fit its standard."""
 
 
 class QueryError(GovernanceError):

@@ -113,6 +113,9 @@ class Settings(BaseSettings):
     api_keys: Path | None = Field(
         None, description="The SQLite database of the review API's keys. Default: `api-keys.sqlite3` in home."
     )
+    datasets: Path | None = Field(
+        None, description="Folder of the audits of training data. Default: `datasets` in home."
+    )
     erasure_log: Path | None = Field(
         None,
         description="File of what was erased, outside the database, for backups that are restored. Default: `erasures.jsonl` in home.",
@@ -263,6 +266,11 @@ class Settings(BaseSettings):
     def api_keys_path(self) -> Path:
         """Where the API keys are."""
         return self.api_keys or self.home / "api-keys.sqlite3"
+
+    @property
+    def datasets_path(self) -> Path:
+        """Where audits of training data are kept."""
+        return self.datasets or self.home / "datasets"
 
     @property
     def erasure_log_path(self) -> Path:

@@ -1,0 +1,1 @@
+"""Documents as files, each checked by the library of its standard."""

@@ -1,0 +1,1 @@
+"""What is checked about a model before it is registered."""

@@ -1,0 +1,1 @@
+"""The registers of models, adapters, vendors and contracts: their changes are entries of the ledger, never edits."""

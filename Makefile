@@ -16,10 +16,12 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-# Longer than the tests, bounded: kills and crashes, and every way to alter a ledger, on SQLite and on PostgreSQL.
+# Longer than the tests, bounded: kills and crashes, and every way to alter a ledger, on SQLite and on PostgreSQL; and every
+# pipeline class, where the tests run one of each family.
 proof: $(STAMP)
 	PYTHONPATH=.:tests $(BIN)/python -m proof.kills
 	PYTHONPATH=.:tests $(BIN)/python -m proof.mutations
+	$(BIN)/python -m pytest -n 2 --every-class tests/integration/test_pipeline_classes.py
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/line.py
@@ -32,6 +34,10 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/sealing.py
 	$(BIN)/python benchmarks/api.py
 	$(BIN)/python benchmarks/ledger.py
+	$(BIN)/python benchmarks/dataset_audit.py
+	$(BIN)/python benchmarks/dataset_images.py
+	$(BIN)/python benchmarks/dataset_contains.py
+	$(BIN)/python benchmarks/lineage.py
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

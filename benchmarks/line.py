@@ -36,7 +36,7 @@ from governance.works import WorkAction
 from governance_adapters import Settings
 from governance_adapters.installation import initialise, ledger_for_appending
 from governance_adapters.marking.encoding import ImageEncoder
-from governance_adapters.policy.bundle import allow_model
+from governance_adapters.registrations import INSTALLER, allow_registered
 from governance_adapters.wiring import open_governor, open_work_maker, open_works
 
 SIZES = (512, 1024)
@@ -119,12 +119,13 @@ def governed(folder: Path, seconds: dict[str, list[float]]) -> Governor:
     """A governor of real parts, each stage timed."""
     settings = Settings.load(home=folder)
     initialise(settings)
-    allow_model(settings.bundle_path, EXAMPLE_MODEL, name="painted", licence="CC0-1.0")
+    with ledger_for_appending(settings) as ledger:
+        allow_registered(ledger, settings.bundle_path, EXAMPLE_MODEL, INSTALLER, name="painted", licence="CC0-1.0")
     register_works(settings)
     parts = open_governor(settings).parts
     timed = {name: Timed(getattr(parts, name), name, seconds) for name in STAGES if name not in ("detectors", "ledger")}
     detectors = tuple(Timed(detector, "detectors", seconds) for detector in parts.detectors)
-    values = {name: getattr(parts, name) for name in parts.__slots__}
+    values = {name: getattr(parts, name) for name in parts.__slots__ if name != "registers"}
     values |= {**timed, "detectors": detectors, "ledger": Timed(parts.ledger, "ledger", seconds)}
     return Governor(type(parts)(**values))
 
@@ -165,9 +166,10 @@ def run(
 
 def decide_in_a_row(governor: Governor, seconds: dict[str, list[float]]) -> None:
     """Decisions without an image in between: what the engine costs while the caches hold it."""
-    facts = admission_input(
-        request_facts(example_request(), EXAMPLE_MODEL, ()), time=utc_now(), attempt=1, usage=Usage()
-    )
+    time = utc_now()
+    registers = governor.parts.registers.facts(EXAMPLE_MODEL, time)
+    facts = request_facts(example_request(), EXAMPLE_MODEL, ())
+    facts = admission_input(facts, time=time, attempt=1, usage=Usage(), registers=registers)
     between_images = len(seconds["policy.decide"])
     for _ in range(200):
         governor.parts.policy.decide(Stage.ADMISSION, facts)

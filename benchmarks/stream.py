@@ -28,8 +28,8 @@ from governance.overlap import Overlap
 from governance.testing import EXAMPLE_MODEL, FakePipeline, example_request
 from governance.types import Draft, GenerationRequest, new_id
 from governance_adapters import Settings
-from governance_adapters.installation import initialise
-from governance_adapters.policy.bundle import allow_model
+from governance_adapters.installation import initialise, ledger_for_appending
+from governance_adapters.registrations import INSTALLER, allow_registered
 from governance_adapters.wiring import open_governor
 
 TARGET = 0.97
@@ -51,7 +51,8 @@ def governor_in(folder: Path) -> Governor:
     """A governor of real parts."""
     settings = Settings.load(home=folder)
     initialise(settings)
-    allow_model(settings.bundle_path, EXAMPLE_MODEL, name="photographs", licence="CC0-1.0")
+    with ledger_for_appending(settings) as ledger:
+        allow_registered(ledger, settings.bundle_path, EXAMPLE_MODEL, INSTALLER, name="photographs", licence="CC0-1.0")
     return open_governor(settings)
 
 

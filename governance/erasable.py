@@ -24,7 +24,14 @@ PEOPLE_FIELDS: Final = frozenset({PRINCIPAL_FIELD, REVIEWER_FIELD, REQUESTER_FIE
 APPROVER_FIELDS: Final = "/approvals/"
 """How the names of those begin that do so too: who approved."""
 _DOERS: Final = frozenset(
-    {EntryKind.WORK, EntryKind.ERASED, EntryKind.LEGAL_HOLD, EntryKind.LEGAL_HOLD_LIFTED, EntryKind.RESTORED}
+    {
+        EntryKind.WORK,
+        EntryKind.REGISTER,
+        EntryKind.ERASED,
+        EntryKind.LEGAL_HOLD,
+        EntryKind.LEGAL_HOLD_LIFTED,
+        EntryKind.RESTORED,
+    }
 )
 """Kinds whose principal did something that is not about them."""
 

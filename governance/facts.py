@@ -105,8 +105,14 @@ def request_facts(request: GenerationRequest, model: ModelFacts, inputs: Sequenc
     }
 
 
-def admission_input(facts: Mapping[str, Json], *, time: str, attempt: int, usage: Usage) -> dict[str, Json]:
-    """The policy input of the admission stage. `usage` is what the principal's day (UTC) has spent before."""
+def admission_input(
+    facts: Mapping[str, Json], *, time: str, attempt: int, usage: Usage, registers: Mapping[str, Json]
+) -> dict[str, Json]:
+    """The policy input of the admission stage. `usage` is what the principal's day (UTC) has spent before.
+
+    `registers` is what `governance.registers.register.Registers.facts` says of the model and its adapters at this time. It is
+    no part of what makes two calls the same call: what is withdrawn meanwhile must not let a repeated call conflict.
+    """
     request: Any = facts["request"]
     return {
         **facts,
@@ -115,6 +121,7 @@ def admission_input(facts: Mapping[str, Json], *, time: str, attempt: int, usage
         "time": time,
         "request": {**request, "attempt": attempt},
         "usage": usage.as_json(),
+        "registers": dict(registers),
     }
 
 
@@ -126,16 +133,18 @@ def release_input(
     *,
     time: str,
     markable: bool,
+    registers: Mapping[str, Json],
     review: Decision | None = None,
 ) -> dict[str, Json]:
     """The policy input of the release stage for one draft: the admitted facts, the draft, and what was found in it.
 
-    `review` is the decision by which people approved a request that was held at admission.
+    `registers` is what the registers say now, which may be something else than at admission. `review` is the decision by which people approved a request that was held at admission.
     """
     return {
         **admitted,
         "stage": Stage.RELEASE.value,
         "time": time,
+        "registers": dict(registers),
         "draft": draft_facts(draft, markable=markable),
         "findings": [finding_facts(finding) for finding in findings],
         "admission": {

@@ -7,7 +7,6 @@ and each entry names the one before it: its id follows from that one, and a ledg
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 import time
@@ -19,6 +18,7 @@ from governance.checkpoint import parse_checkpoint
 from governance.entries import Entry, EntryKind, Record
 from governance.errors import LedgerError
 from governance.ports import Ledger
+from governance.succession import following_id
 from governance.types import Mode
 
 MODE_SUBJECT: Final = "mode"
@@ -92,7 +92,9 @@ class ModeRecord:
             "previous": None if before is None else before.id,
         }
         log = parse_checkpoint(self._ledger.checkpoint()).origin
-        return Entry(EntryKind.MODE, MODE_SUBJECT, body, id=_following(log, before))
+        return Entry(
+            EntryKind.MODE, MODE_SUBJECT, body, id=following_id(_DOMAIN, log, "" if before is None else before.id)
+        )
 
 
 def newest_mode(ledger: Ledger) -> Entry | None:
@@ -127,16 +129,6 @@ def _entries(ledger: Ledger, after: int) -> list[tuple[int, Entry]]:
         found += page
         after = page[-1][0]
     return found
-
-
-def _following(log: str, before: Entry | None) -> str:
-    """The id of the entry of `log` that follows `before` (UUIDv8, RFC 9562, section 5.8): only one can, so none is forgotten."""
-    state = hashlib.sha256(_DOMAIN + b"\0" + log.encode() + b"\0" + (b"" if before is None else before.id.encode()))
-    value = int.from_bytes(state.digest()[:16])
-    value = value & ~(0xF << 76) | 8 << 76
-    value = value & ~(0b11 << 62) | 0b10 << 62
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def _restart_in_child() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from governance.checkpoint import LogKey
 from governance.codecs import Codecs
@@ -22,6 +22,7 @@ from governance.ports import (
     Vault,
     Watermarker,
 )
+from governance.registers.register import Registers
 from governance.types import Mode
 from governance.watermark import MarkKey
 
@@ -32,7 +33,7 @@ class Parts:
 
     `log_key` verifies the ledger's receipts before anything is released; `system` and `version` name this installation
     in manifests and `provider` whoever answers for it. `detector_seconds` is how long one detector may take
-    for one image or frame. `mode` is whether what policy decides is obeyed.
+    for one image or frame. `mode` is whether what policy decides is obeyed. `registers` are those of the ledger.
 
     Raises:
         ConfigurationError: there is no detector, or two detectors share a name.
@@ -58,8 +59,10 @@ class Parts:
     provider: str = ""
     detector_seconds: float = 60
     mode: Mode = Mode.ENFORCE
+    registers: Registers = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "registers", Registers(self.ledger))
         if not self.detectors:
             raise ConfigurationError(
                 "There is no detector, so nothing would be checked.",

@@ -23,6 +23,7 @@ from governance.entries import (
     Record,
     Recorded,
 )
+from governance.lineage.releases import Release
 from governance.media import Clip, Sound
 from governance.search import Query, Rollup, SearchPage
 from governance.types import Decision, Draft, Finding, Fingerprint, GenerationRequest, ModelFacts, Pixels, Stage, Usage
@@ -605,6 +606,16 @@ class Ledger(Protocol):
         Raises:
             QueryError: `limit` is below 1.
             LedgerError: the ledger cannot be read, or nobody with its key has opened it since there is a search.
+        """
+
+    def released_by(self, model: str, *, after: int = -1, limit: int = 1000) -> Sequence[tuple[int, Release]]:
+        """What this model released, with the indices of the entries, oldest first, those beyond index `after`: a keyset page.
+
+        `model` is the digest of the model as policy saw it (`governance.traits.Traits.model_digest`), which rollups count by.
+
+        Raises:
+            QueryError: `limit` is below 1.
+            LedgerError: as `search`.
         """
 
     def alike(self, fingerprint: Fingerprint, *, limit: int = 100) -> Sequence[MarkRecord]:

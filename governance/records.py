@@ -14,6 +14,7 @@ from governance.erasure import erasure_misfits
 from governance.errors import BudgetError, CanonicalError, HoldChangedError, LedgerError, ProofError
 from governance.holds import hold_misfits
 from governance.legal_holds import legal_hold_misfits
+from governance.lineage.recall_entries import recall_misfits
 from governance.merkle import leaf_hash
 from governance.shadow import SHADOW, shadow_of
 from governance.types import Mode, Usage
@@ -134,10 +135,10 @@ def intent_named(entry: Entry) -> tuple[str, str] | None:
 
 
 def document_digests(entry: Entry) -> tuple[str, ...]:
-    """The digests of the documents that an entry names: `decision.input`, `model` and `call`."""
+    """The digests of the documents that an entry names: `decision.input`, `model`, `call`, and those of an audit."""
     decision = entry.body.get("decision")
     named = [decision.get("input")] if isinstance(decision, Mapping) else []
-    named += [entry.body.get("model"), entry.body.get("call")]
+    named += [entry.body.get(member) for member in ("model", "call", "report", "combinations")]
     return tuple(each for each in named if isinstance(each, str))
 
 
@@ -154,7 +155,8 @@ def checked_leaf(record: Record) -> bytes:
       date, and the budget limits sums that `Usage` has;
     - the hold is the one that `body.hold` or `body.review` names, of this generation (an intent's: of an earlier one) and
       item, in a state that this kind of entry leaves it in; an entry that changes a hold says how it stands;
-    - an `erased` entry lists what the record erases, and nothing else; an entry about a legal hold says how it stands.
+    - an `erased` entry lists what the record erases, and nothing else; an entry about a legal hold says how it stands;
+    - a `recalled` entry says why, in its subject too, and names at least one thing, each once.
 
     Raises:
         LedgerError: any of this does not hold, or the entry has no canonical form of at most 32 KiB.
@@ -195,6 +197,7 @@ def _misfits(record: Record) -> Iterator[str]:
     yield from hold_misfits(entry, record.hold)
     yield from erasure_misfits(entry, record.erasures)
     yield from legal_hold_misfits(entry, record.fields, record.legal_hold)
+    yield from recall_misfits(entry)
     if record.spending is not None:
         yield from _miscounts(entry, record.spending)
 

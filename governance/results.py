@@ -9,8 +9,9 @@ from governance.assets import Asset, GovernedItem, GovernedResult, Verdict
 from governance.bodies import decision_of, findings_of
 from governance.canonical import Digest
 from governance.entries import ALL_ENTRIES, Entry, EntryKind, Recorded
-from governance.errors import DeniedError, GenerationError, HeldError
+from governance.errors import DeniedError, GenerationError, HeldError, RecalledError
 from governance.holds import hold_named
+from governance.lineage.recalled import check_not_recalled
 from governance.parts import Parts
 from governance.records import items_of
 from governance.shadow import shadow_of
@@ -62,7 +63,8 @@ def released_or_raise(result: GovernedResult) -> GovernedResult:
 def recorded_result(parts: Parts, request_id: str, recorded: Recorded) -> GovernedResult:
     """The result of a finished generation, as it is now: the same bytes, verdicts and reasons.
 
-    What was held and is decided since shows what people made of it: released, or denied.
+    What was held and is decided since shows what people made of it: released, or denied. A file that was recalled is not
+    handed out again: its item has failed, with a `RecalledError`.
 
     Raises:
         LedgerError: the entries cannot be read.
@@ -104,8 +106,12 @@ def _item(
         decisions = (*decisions, *_decisions(parts, last))
     elif last.kind is EntryKind.RELEASED:
         decisions = (*decisions, *reviews.get(hold_named(last) or "", ()))
-    asset, shadow = _asset(parts, last), shadow_of(last)
-    return GovernedItem(index, _VERDICTS[last.kind], decisions, findings_of(decided), last, asset, shadow=shadow)
+    shadow, findings = shadow_of(last), findings_of(decided)
+    try:
+        asset = _asset(parts, last)
+    except RecalledError as error:
+        return GovernedItem(index, Verdict.FAILED, decisions, findings, last, None, error, shadow=shadow)
+    return GovernedItem(index, _VERDICTS[last.kind], decisions, findings, last, asset, shadow=shadow)
 
 
 def _decisions(parts: Parts, entry: Entry) -> tuple[Decision, ...]:
@@ -116,6 +122,7 @@ def _decisions(parts: Parts, entry: Entry) -> tuple[Decision, ...]:
 def _asset(parts: Parts, entry: Entry) -> Asset | None:
     if entry.kind is not EntryKind.RELEASED:
         return None
+    check_not_recalled(parts.ledger, entry)
     raw: Any = entry.body["asset"]
     content_digest = Digest(raw["digest"])
     parts.vault.publish(content_digest)  # a crash may have come between the entry and this

@@ -135,7 +135,9 @@ class Resumption:
         """
         facts: Any = resumed.history.restored.value
         draft = draft_facts(resumed.draft, markable=steps.markable(self.parts, resumed.draft.media))
-        policy_input = {**_with_media(facts), "time": self._clock(), "draft": draft}
+        now, asked = self._clock(), _with_media(facts)
+        registers = self.parts.registers.facts_in(asked, now)
+        policy_input = {**asked, "registers": registers, "time": now, "draft": draft}
         admitted = Obligations.parse(resumed.admission.obligations)
         before = facts["admission"].get("review") is not None
         judged = steps.decide_release(self.parts, admitted, policy_input, approved=before)

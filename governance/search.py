@@ -94,6 +94,7 @@ class Query:
     - `subject`: the generation, or whatever else the entry is about;
     - `shadow`: made in shadow mode, and enforcement would have come to this verdict (`released`, `denied`, `held`,
       `failed`), or to `any`;
+    - `recalled`: recalls of this: the id of a `released` entry, a model's key, a LoRA's digest, the id of a dataset's audit;
     - `words`: each occurs in a prompt, negative ones included, by the normaliser that policy looks terms up with.
     """
 
@@ -117,6 +118,7 @@ class Query:
     work: str | None = None
     words: str | None = None
     shadow: str | None = None
+    recalled: str | None = None
 
     def __post_init__(self) -> None:
         """Check.
@@ -178,7 +180,8 @@ class Query:
 
 
 _TEXTS: Final = (
-    "principal", "reviewer", "purpose", "model", "adapter", "bundle", "reason", "asset", "algorithm", "subject", "work"
+    "principal", "reviewer", "purpose", "model", "adapter", "bundle", "reason", "asset", "algorithm", "subject", "work",
+    "recalled",
 )  # fmt: skip
 
 

@@ -104,8 +104,9 @@ def admit(parts: Parts, request: GenerationRequest, facts: Mapping[str, Json], a
         ObligationError: it allows fewer steps. In shadow mode that stops nothing: see `governance.shadow`.
     """
     time = utc_now()
-    usage = parts.ledger.usage(request.principal.id, day_of(time))
-    admission = decide(parts, Stage.ADMISSION, admission_input(facts, time=time, attempt=attempt, usage=usage))
+    usage, registers = parts.ledger.usage(request.principal.id, day_of(time)), parts.registers.facts_in(facts, time)
+    policy_input = admission_input(facts, time=time, attempt=attempt, usage=usage, registers=registers)
+    admission = decide(parts, Stage.ADMISSION, policy_input)
     if admission.decision.outcome is not Outcome.DENY and parts.mode is Mode.ENFORCE:
         _check_steps(admission.obligations, request.steps)
     return admission
@@ -200,15 +201,17 @@ def judge(
     """Ask policy whether this draft may leave.
 
     `review` is the decision by which people approved the request, where it was held at admission: the approvals that
-    admission obliged are given then.
+    admission obliged are given then. The registers are asked again: a model may be withdrawn while it generates.
     """
+    time = utc_now()
     policy_input = release_input(
         admission.policy_input,
         admission.decision,
         draft,
         findings,
-        time=utc_now(),
+        time=time,
         markable=markable(parts, draft.media),
+        registers=parts.registers.facts_in(admission.policy_input, time),
         review=review,
     )
     return decide_release(parts, admission.obligations, policy_input, approved=review is not None, mode=parts.mode)

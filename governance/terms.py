@@ -30,7 +30,7 @@ _DOMAIN: Final = b"diffusion-governance/term/v1\0"
 _BAND_BYTES: Final = 2
 _PLAIN: Final = (
     "kind", "subject", "stage", "outcome", "principal", "reviewer", "purpose", "model", "adapter", "bundle", "reason",
-    "asset", "watermark", "work", "shadow",
+    "asset", "watermark", "work", "shadow", "recalled",
 )  # fmt: skip
 """The filters of a query that one term answers."""
 
@@ -103,6 +103,7 @@ def _named(traits: Traits) -> Iterator[tuple[str, str]]:
         ("watermark", () if traits.mark is None else (traits.mark[1],)),
         ("work", traits.works),
         ("shadow", traits.shadows),
+        ("recalled", traits.recalled),
         ("word", (part for word in traits.words for part in _parts(word))),
         ("time", () if traits.moment is None else (traits.moment[0][:place] for place in TIME_PLACES)),
     ):

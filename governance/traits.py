@@ -14,6 +14,7 @@ from typing import Any, Final
 from governance.canonical import Json, parsed_digest, parsed_json
 from governance.entries import Entry, EntryKind, PersonalField
 from governance.errors import CanonicalError, QueryError
+from governance.lineage.recall_entries import named_by
 from governance.normalise import BREAK, normalise
 from governance.records import asset_digest, asset_id, mark_named
 from governance.search import ANY, TOP, Query, instant
@@ -27,6 +28,7 @@ ASKED_FIELDS: Final = ("/principal/id", "/hold/requester")
 DECIDED_FIELD: Final = "/reviewer/id"
 PROMPT_FIELDS: Final = "/prompts/"
 """What the names of the personal fields begin with that hold prompts."""
+_TRAININGS: Final = (EntryKind.TRAINING, EntryKind.TRAINING_DENIED, EntryKind.TRAINING_FAILED, EntryKind.TRAINED)
 _NO_MODEL: Final[Mapping[str, Any]] = {}
 
 
@@ -56,6 +58,8 @@ class Traits:
     """The words of its prompts, normalised, in every reading."""
     shadows: frozenset[str]
     """Of what was made in shadow mode `any`, and what enforcement would have made of it."""
+    recalled: frozenset[str]
+    """What a `recalled` entry names: ids of `released` entries and of audits, keys of models, digests of LoRAs."""
 
     @property
     def day(self) -> str | None:
@@ -84,12 +88,23 @@ def traits_of(entry: Entry, fields: Iterable[PersonalField], documents: Mapping[
         purposes=_texts(
             [body.get("purpose"), *(_mapping(policy_input.get(part)).get("purpose") for part in ("request", "hold"))]
         ),
-        models=_texts([digest, body.get("model"), model.get("pipeline"), *_mapping(model.get("components")).values()]),
+        models=_texts(
+            [
+                *(digest, body.get("model"), model.get("pipeline")),
+                *_mapping(model.get("components")).values(),
+                *_trained(entry, "model"),
+            ]
+        ),
         model_digest=digest,
         adapters=_texts(
-            value
-            for adapter in _sequence(model.get("adapters"))
-            for value in (_mapping(adapter).get("name"), _mapping(adapter).get("digest"))
+            [
+                *(
+                    value
+                    for adapter in _sequence(model.get("adapters"))
+                    for value in (_mapping(adapter).get("name"), _mapping(adapter).get("digest"))
+                ),
+                *_trained(entry, "adapter"),
+            ]
         ),
         bundles=_texts(
             [decision.get("bundle_revision"), body.get("revision") if entry.kind is EntryKind.POLICY else None]
@@ -110,6 +125,7 @@ def traits_of(entry: Entry, fields: Iterable[PersonalField], documents: Mapping[
             word for name, value in personal.items() if name.startswith(PROMPT_FIELDS) for word in _prompt_words(value)
         ),
         shadows=_texts([ANY, _mapping(body[SHADOW]).get("verdict")] if SHADOW in body else ()),
+        recalled=_texts(named_by(body) if entry.kind is EntryKind.RECALLED else ()),
     )
 
 
@@ -186,6 +202,7 @@ def _holds(query: Query, traits: Traits) -> Iterator[bool]:
         (query.subject, (traits.subject,)),
         (query.work, traits.works),
         (query.shadow, traits.shadows),
+        (query.recalled, traits.recalled),
     ):
         yield wanted is None or wanted in values
     for scores in query.scores:
@@ -215,6 +232,15 @@ def _model_digest(body: Mapping[str, Any], model: Mapping[str, Any]) -> str:
         return parsed_digest(model) if model else named if isinstance(named, str) else ""
     except CanonicalError:
         return ""
+
+
+def _trained(entry: Entry, kind: str) -> Iterator[object]:
+    """What a training run changed, its base, and what came of it, so far as that is a `kind`: `model` or `adapter`."""
+    if entry.kind in _TRAININGS:
+        body: Any = entry.body
+        result = _mapping(body.get("result"))
+        yield body.get("base") if kind == "model" else None
+        yield result.get("digest") if result.get("kind") == kind else None
 
 
 def _score(finding: Mapping[str, Any]) -> Score | None:

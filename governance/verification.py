@@ -1,4 +1,4 @@
-"""Is this file what it says? Six questions, each answered on its own line.
+"""Is this file what it says? Seven questions, each answered on its own line.
 
     manifest          does the C2PA manifest hold, and who signed it
     metadata          does what the file says of itself agree with its record, or else with its manifest
@@ -6,6 +6,7 @@
     attribution       does the mark's record look like this picture
     entry             are these exact bytes recorded as released
     inclusion proof   is that entry in the signed log
+    recall            was it recalled since, because something that it descends from may not be used any more
 
 Absence proves nothing: a file without manifest and mark is a file of which we know nothing.
 """
@@ -25,6 +26,7 @@ from governance.codecs import Codecs
 from governance.entries import Entry, EntryKind, Receipt
 from governance.erasure import WATERMARK
 from governance.errors import GovernanceError, ProofError
+from governance.lineage.recalled import in_words, recalled
 from governance.marks import FoundMark, MarkReader, found_marks, nearest
 from governance.media import Media, Sound, frames_of
 from governance.ports import (
@@ -147,7 +149,7 @@ class Verifier:
         self._codecs = marks.codecs if codecs is None and marks is not None else codecs
 
     def verify(self, content: bytes, receipt: Receipt | None = None) -> Verification:
-        """Answer the six questions about a file's bytes; a question that cannot be asked is answered so, not raised."""
+        """Answer the seven questions about a file's bytes; a question that cannot be asked is answered so, not raised."""
         manifest, read = self._manifest(content)
         report = None if read is None or read.state is ManifestState.MISSING else read
         watermark, mark = self._watermark(content)
@@ -165,7 +167,7 @@ class Verifier:
                 detail = f"the mark leads to entry {attributed.id}, these bytes to {entry.id}"
                 attribution = Check(attribution.name, Status.FAILS, detail)
         metadata, properties = self._metadata(content, report, entry)
-        checks = (manifest, metadata, watermark, attribution, entry_check, proof)
+        checks = (manifest, metadata, watermark, attribution, entry_check, proof, self._recall(entry_check, entry))
         return Verification(checks, entry, read, properties)
 
     def _manifest(self, content: bytes) -> tuple[Check, ManifestReport | None]:
@@ -317,3 +319,19 @@ class Verifier:
         except GovernanceError as error:
             return Check(name, Status.UNCHECKED, str(error))
         return Check(name, Status.HOLDS, f"leaf {receipt.index} of {receipt.tree_size} in {self._log_key.name}")
+
+    def _recall(self, entry_check: Check, entry: Entry | None) -> Check:
+        name = "recall"
+        if self._ledger is None:
+            return Check(name, Status.NOT_CHECKED, "only the ledger of whoever released it says that")
+        if entry is None:
+            status = Status.UNCHECKED if entry_check.status is Status.UNCHECKED else Status.NOT_CHECKED
+            return Check(name, status, "there is no entry that could have been recalled")
+        try:
+            found = recalled(self._ledger, entry)
+            if found is not None:
+                return Check(name, Status.FAILS, f"recalled {in_words(found)}")
+        except GovernanceError as error:
+            status = Status.FAILS if isinstance(error, ProofError) else Status.UNCHECKED
+            return Check(name, status, str(error))
+        return Check(name, Status.HOLDS, "not recalled")

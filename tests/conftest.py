@@ -24,6 +24,14 @@ postgres.set_aside()
 FIGURE = "figure"
 
 
+EVERY_CLASS = "--every-class"
+
+
+def pytest_addoption(parser):
+    """`--every-class`: every pipeline class there is a tiny instance of runs down the line, not one of each family."""
+    parser.addoption(EVERY_CLASS, action="store_true", help="every pipeline class, not one of each family")
+
+
 @pytest.fixture
 def figure(record_property):
     """Say a measured figure: it stands at the end of the run, whichever process measured it."""

@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from governance_adapters.pictures import open_image
     from governance_adapters.settings import Settings
+    from governance_adapters.trainings import govern_training
     from governance_adapters.wiring import govern, open_governor
 
-__all__ = ["Settings", "govern", "open_governor", "open_image"]
+__all__ = ["Settings", "govern", "govern_training", "open_governor", "open_image"]
 
-_HOMES = {"Settings": "settings", "govern": "wiring", "open_governor": "wiring", "open_image": "pictures"}
+_HOMES = {
+    "Settings": "settings",
+    "govern": "wiring",
+    "govern_training": "trainings",
+    "open_governor": "wiring",
+    "open_image": "pictures",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -20,18 +20,24 @@ from governance.errors import (
 )
 from governance_adapters.commands import (
     api_keys,
+    dataset,
     demo,
     detectors,
     doctor,
+    documents,
     evidence,
     generate,
     ledger,
+    lineage,
     pipelines,
     policy,
+    recall,
     regeneration,
+    registers,
     serve,
     setup,
     shadow,
+    train,
     verify,
     witness,
     works,
@@ -50,6 +56,9 @@ app.command()(demo.demo)
 app.command()(generate.generate)
 app.command()(verify.verify)
 app.command()(evidence.evidence)
+app.command()(lineage.lineage)
+app.command("recall")(recall.recall_command)
+app.command()(train.train)
 app.command()(regeneration.replay)
 app.command()(pipelines.pipelines)
 app.command()(doctor.doctor)
@@ -58,6 +67,9 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(policy.app, name="policy")
 app.add_typer(detectors.app, name="detectors")
 app.add_typer(works.app, name="works")
+app.add_typer(registers.app, name="registers")
+app.add_typer(dataset.app, name="dataset")
+app.add_typer(documents.app, name="documents")
 app.add_typer(shadow.app, name="shadow")
 setup.keys_app.command("witness")(witness.keys_witness)
 app.add_typer(setup.keys_app, name="keys")
@@ -68,6 +80,7 @@ EXIT_ERROR = 1
 EXIT_DENIED = 3
 EXIT_HELD = 4
 EXIT_CONTRADICTED = 5
+EXIT_DUE = registers.EXIT_DUE
 EXIT_MISMATCH = regeneration.EXIT_MISMATCH
 EXIT_NOT_REPLAYABLE = regeneration.EXIT_NOT_REPLAYABLE
 EXIT_INTERRUPTED = 130

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from governance.checkpoint import LogSigner
 from governance.errors import ConfigurationError
 from governance_adapters import ledgers
 from governance_adapters.marking.keys import KeyFolder, create_insecure_keys
 from governance_adapters.policy.bundle import default_bundle_path
+from governance_adapters.registrations import register_shipped, unregistered_shipped
 from governance_adapters.settings import Settings
 from governance_adapters.storage.ledger import SqlLedger
 from governance_adapters.storage.owners import FOLDER_SUFFIX
@@ -20,7 +22,7 @@ INIT_REMEDY = "Run `governance init` first."
 def initialise(settings: Settings) -> tuple[Path | str, ...]:
     """Make what is missing of an installation: the default bundle, insecure development keys, the ledger, the register.
 
-    What exists is left alone. Returns the paths, and the name of the database, that were made.
+    What exists is left alone. The model that ships with the package is registered, once in the life of a ledger. Returns the paths, and the name of the database, that were made.
 
     Raises:
         ConfigurationError: a folder cannot be written; or the keys or the ledger of an installation that was worked
@@ -58,7 +60,17 @@ def initialise(settings: Settings) -> tuple[Path | str, ...]:
         with ledgers.open_for_appending(settings, signer) as ledger:
             SqliteWorks(settings.works_path, ledger, create=True)
         made.append(settings.works_path)
+    _register(settings, signer)
     return tuple(made)
+
+
+def _register(settings: Settings, signer: LogSigner) -> None:
+    """Register what ships with the package; where it is registered, the ledger is only read."""
+    with ledgers.open_for_reading(settings, signer.key) as ledger:
+        missing = any(unregistered_shipped(ledger))
+    if missing:
+        with ledgers.open_for_appending(settings, signer) as ledger:
+            register_shipped(ledger)
 
 
 def existing(path: Path) -> Path:

@@ -116,6 +116,9 @@ class Settings(BaseSettings):
     datasets: Path | None = Field(
         None, description="Folder of the audits of training data. Default: `datasets` in home."
     )
+    alert_days: int = Field(
+        30, ge=0, le=3650, description="Days ahead that `registers due` and `doctor` warn of what ends in the registers."
+    )
     erasure_log: Path | None = Field(
         None,
         description="File of what was erased, outside the database, for backups that are restored. Default: `erasures.jsonl` in home.",

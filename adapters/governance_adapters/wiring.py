@@ -222,7 +222,7 @@ def open_verifier(settings: Settings, ledger: Ledger | None = None) -> Verifier:
     `ledger` takes the place of one opened for reading.
     """
     keys = existing_keys(settings)
-    marks = _mark_reader(settings)
+    marks = open_mark_reader(settings)
     reader, ledger = C2paReader(_trust(settings, keys)), ledger or open_ledger(settings)
     return Verifier(reader, keys.log_public(), metadata=XmpWriter(), ledger=ledger, marks=marks)
 
@@ -233,7 +233,7 @@ def open_finder(settings: Settings, ledger: Ledger | None = None) -> PictureFind
     Raises:
         ConfigurationError: the keys or the ledger are missing.
     """
-    return PictureFinder(ledger or open_ledger(settings), _mark_reader(settings))
+    return PictureFinder(ledger or open_ledger(settings), open_mark_reader(settings))
 
 
 def open_replayer(settings: Settings, ledger: Ledger) -> Replayer:
@@ -265,7 +265,22 @@ def reindex_ledger(settings: Settings) -> int:
         return ledger.reindex()
 
 
-def _mark_reader(settings: Settings) -> MarkReader:
+def open_manifest_reader(settings: Settings) -> C2paReader:
+    """What reads C2PA manifests, with the trust roots of this installation.
+
+    Raises:
+        ConfigurationError: the keys are missing.
+        SigningError: the trust roots cannot be used.
+    """
+    return C2paReader(_trust(settings, existing_keys(settings)))
+
+
+def open_mark_reader(settings: Settings) -> MarkReader:
+    """What reads this installation's watermarks from pictures.
+
+    Raises:
+        ConfigurationError: the keys are missing.
+    """
     mark_key = existing_keys(settings).mark()
     return MarkReader(_readable_marks(settings, mark_key), mark_key, _codecs(), PdqFingerprinter())
 

@@ -23,6 +23,7 @@ _HAPPENED: Final = {
     EntryKind.ABANDONED: "Closed without an outcome: its process had ended",
     EntryKind.POLICY: "A policy bundle came into force",
     EntryKind.MODE: "Shadow mode was turned on or off",
+    EntryKind.REGISTER: "An item of the registers was added, changed or withdrawn",
     EntryKind.VIEWED: "A reviewer looked at what was held",
     EntryKind.COMMENTED: "A reviewer wrote a comment",
     EntryKind.ESCALATED: "A reviewer passed it on to another queue",

@@ -25,6 +25,7 @@ from governance.entries import (
 from governance.erasure import WATERMARK
 from governance.errors import ConflictError, InProgressError, LedgerError, NoEntryError
 from governance.holds import leased
+from governance.lineage.releases import Release
 from governance.merkle import EMPTY_ROOT, TileId, Tree, leaf_hash
 from governance.records import (
     ClaimState,
@@ -38,7 +39,7 @@ from governance.records import (
 )
 from governance.search import Query, Rollup, SearchPage, check_page
 from governance.testing.fake_erasing import FakeErasing
-from governance.testing.fake_search import count_records, search_records
+from governance.testing.fake_search import count_records, released_records, search_records
 from governance.types import Fingerprint, Usage
 
 _NOBODY = object()
@@ -347,6 +348,11 @@ class FakeLedger:
         """See `Ledger.search`."""
         self._fail("search")
         return search_records(self.records, query, after, limit)
+
+    def released_by(self, model: str, *, after: int = -1, limit: int = 1000) -> Sequence[tuple[int, Release]]:
+        """See `Ledger.released_by`."""
+        self._fail("released_by")
+        return released_records(self.records, model, after, limit)
 
     def alike(self, fingerprint: Fingerprint, *, limit: int = 100) -> Sequence[MarkRecord]:
         """See `Ledger.alike`."""

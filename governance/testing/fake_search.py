@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
-from governance.entries import Entry, Record
+from governance.entries import Entry, EntryKind, Record
+from governance.lineage.releases import Release
 from governance.search import Query, Rollup, SearchPage, check_days, check_page
 from governance.traits import Traits, matches, rollups_of, traits_of
 
@@ -32,6 +34,20 @@ def count_records(records: Sequence[Record], since: str, until: str) -> Sequence
     for record in records:
         counts.update(rollups_of(_traits(record, documents)))
     return [Rollup(*what, entries) for what, entries in sorted(counts.items()) if since <= what[0] < until]
+
+
+def released_records(records: Sequence[Record], model: str, after: int, limit: int) -> Sequence[tuple[int, Release]]:
+    """See `Ledger.released_by`."""
+    check_page(limit)
+    documents = _documents(records)
+    found = (
+        (index, Release.of(record.entry))
+        for index, record in enumerate(records)
+        if index > after
+        and record.entry.kind is EntryKind.RELEASED
+        and _traits(record, documents).model_digest == model
+    )
+    return list(islice(found, limit))
 
 
 def _documents(records: Sequence[Record]) -> Mapping[str, bytes]:

@@ -9,6 +9,8 @@ from governance.canonical import canonical_digest, digest
 from governance.entries import EntryKind, Record
 from governance.erasure import WATERMARK
 from governance.errors import QueryError
+from governance.lineage.recall_entries import Cause, Recall, RecallBy, RecalledDataset, Targets, recalling
+from governance.lineage.releases import Release
 from governance.ports import Ledger
 from governance.search import Query, Rollup, ScoreRange
 from governance.testing.example_records import ALGORITHM
@@ -16,7 +18,7 @@ from governance.testing.examples import EXAMPLE_MODEL
 from governance.testing.expect import expect
 from governance.testing.ledger_erasure import erase
 from governance.testing.search_records import ADAPTED_MODEL, LORA, Told
-from governance.types import Fingerprint, Outcome, Stage
+from governance.types import Fingerprint, Outcome, Principal, Stage
 
 PDQ = bytes(range(32))
 
@@ -190,6 +192,49 @@ class LedgerSearchContract:
         assert [found(ledger, query) for query in questions] == [[], [1], [0]]
         assert list(ledger.alike(Fingerprint(PDQ, 90, bytes(192)))) == []
         assert [problem for problem in ledger.verify() if "index" in problem] == []
+
+    def test_recalls_are_found_by_what_they_name(self) -> None:
+        ledger = self.new_ledger()
+        recall = Recall(Cause(RecallBy.LICENCE, "CC-BY-4.0"), Principal("counsel@example.org"))
+        audit = RecalledDataset("scans", "the audit's entry", "00" * 32)
+        many = tuple(f"entry {number}" for number in range(501))
+        for record in recall.records(Targets((audit,), ("a model",), (LORA.digest,), many)):
+            ledger.append(record)
+        ledger.append(Recall(Cause(RecallBy.DATASET, "scans"), Principal("x")).records(Targets(assets=many[:1]))[0])
+        wanted = {
+            "the audit's entry": [0],
+            "a model": [1],
+            LORA.digest: [2],
+            many[0]: [3, 5],
+            many[499]: [3],
+            many[500]: [4],
+        }
+        assert {name: found(ledger, Query(recalled=name)) for name in wanted} == wanted
+        assert [found(ledger, Query(recalled=name)) for name in ("scans", "entry", "00" * 32)] == [[], [], []]
+        assert [problem for problem in ledger.verify() if "index" in problem or "count" in problem] == []
+        ledger = self.successor(ledger)
+        assert recalling(ledger, many[0]) == ledger.entries()[3][1]
+
+    def test_what_a_model_released_comes_in_keyset_pages(self) -> None:
+        ledger = self.new_ledger()
+        named_like_it = replace(EXAMPLE_MODEL, adapters=(replace(LORA, name=EXAMPLE_MODEL.digest),))
+        for number, model in enumerate((EXAMPLE_MODEL, ADAPTED_MODEL, EXAMPLE_MODEL, named_like_it, EXAMPLE_MODEL)):
+            intent = Told(subject=f"g{number}", model=model).record()
+            told = Told(
+                EntryKind.RELEASED, f"2026-03-0{number + 1}T00:00:00.000Z", f"g{number}", model=model, intent=intent,
+                stage=Stage.RELEASE, scores=(0.25,), content=bytes([number]),
+            )  # fmt: skip
+            for record in (intent, told.record()):
+                ledger.append(record)
+        named = canonical_digest(EXAMPLE_MODEL.as_facts())
+        every = ledger.released_by(named)
+        assert [index for index, _ in every] == [1, 5, 9]
+        assert [release for _, release in every] == [Release.of(ledger.entries()[index][1]) for index, _ in every]
+        assert [release.digest for _, release in every] == [digest(bytes([number])) for number in (0, 2, 4)]
+        assert list(ledger.released_by(named, after=1, limit=1)) == [every[1]]
+        assert list(ledger.released_by(named, after=9)) == list(ledger.released_by("0" * 64)) == []
+        with expect(QueryError):
+            ledger.released_by(named, limit=0)
 
     def test_days_are_counted(self) -> None:
         ledger = self.new_ledger()

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
-from governance.canonical import Digest, Json, canonical_bytes, digest
+from governance.canonical import Digest, Json, canonical_bytes, canonical_digest, digest
+from governance.datasets.policy_input import Collected, RecordFacts, record_input
+from governance.datasets.records import Basis, Consent, SourceKind, Synthetic
 from governance.errors import CanonicalError, PolicyError
 from governance.facts import admission_input, release_input, request_facts
 from governance.ports import PolicyEngine
 from governance.review_facts import Act, Hold, ReviewVerdict, access_input, review_input
 from governance.testing.examples import EXAMPLE_MODEL, example_request
 from governance.testing.expect import expect
+from governance.training.policy_input import (
+    Approval,
+    BaseFacts,
+    DatasetFacts,
+    LineageGrade,
+    Phase,
+    RunFacts,
+    run_input,
+)
 from governance.types import (
     Decision,
     Draft,
@@ -41,6 +53,35 @@ EXAMPLE_HOLD = Hold(
     queue="general",
 )
 _REVISION = digest(b"a fake bundle")
+EXAMPLE_RECORD = RecordFacts(
+    licence="CC-BY-4.0",
+    source_kind=SourceKind.PUBLIC,
+    consent=Consent.NOT_NEEDED,
+    collected=Collected.KNOWN,
+    synthetic=Synthetic.NO,
+    nsfw=2,
+    similar=50,
+    basis=Basis.COMPUTED,
+)
+EXAMPLE_RUN = RunFacts(
+    principal=Principal("designer@example.org", ("designer",)),
+    purpose="marketing",
+    phase=Phase.START,
+    method="lora",
+    lineage=LineageGrade.WITNESSED,
+    base=BaseFacts(canonical_digest(dict(EXAMPLE_MODEL.components)), "registered", licence="Apache-2.0"),
+    datasets=(
+        DatasetFacts(
+            "digits",
+            "approved",
+            (Approval("counsel@example.org", ("counsel",)),),
+            contents=3,
+            outcomes={Outcome.ALLOW: 3, Outcome.REVIEW: 1, Outcome.DENY: 2},
+            audited="2026-11-22T14:00:00.000Z",
+            bundle_revision=_REVISION,
+        ),
+    ),
+)
 Script = Decision | PolicyError | Callable[[Stage, Mapping[str, Json]], Decision]
 
 
@@ -49,7 +90,19 @@ def admission_facts(
 ) -> dict[str, Json]:
     """A policy input of the admission stage, as the line makes it."""
     facts = request_facts(request or example_request(), model, ())
-    return admission_input(facts, time=EXAMPLE_TIME, attempt=1, usage=usage or Usage())
+    return admission_input(
+        facts, time=EXAMPLE_TIME, attempt=1, usage=usage or Usage(), registers=registered_facts(model)
+    )
+
+
+def registered_facts(model: ModelFacts = EXAMPLE_MODEL, state: str = "registered") -> dict[str, Json]:
+    """What the registers say of `model` and its adapters where all of them stand so, for ever and for any base."""
+    return {
+        "model": {"key": canonical_digest(dict(model.components)), "state": state, "expires": ""},
+        "adapters": [
+            {"digest": adapter.digest, "state": state, "base": "", "expires": ""} for adapter in model.adapters
+        ],
+    }
 
 
 def release_facts(
@@ -66,7 +119,15 @@ def release_facts(
         Finding("nsfw", digest(b"nsfw weights"), "nsfw", score),
         Finding("similarity", digest(b"similarity weights"), "copy", 0.0),
     )
-    return release_input(admission_facts(request), admitted, draft, findings, time=EXAMPLE_TIME, markable=markable)
+    return release_input(
+        admission_facts(request),
+        admitted,
+        draft,
+        findings,
+        time=EXAMPLE_TIME,
+        markable=markable,
+        registers=registered_facts(),
+    )
 
 
 def review_facts(
@@ -87,6 +148,16 @@ def access_facts(
 ) -> dict[str, Json]:
     """A policy input of the review stage where nothing is decided: by default to look at a draft that was held."""
     return access_input(reviewer, act, hold, time=EXAMPLE_TIME)
+
+
+def record_facts(**changes: Any) -> dict[str, Json]:
+    """A policy input of the training stage, of a record that nothing speaks against; `changes` replace its facts."""
+    return record_input(replace(EXAMPLE_RECORD, **changes), time=EXAMPLE_TIME, purpose="marketing")
+
+
+def run_facts(**changes: Any) -> dict[str, Json]:
+    """A policy input of the training stage, of a run that starts on a dataset which somebody else approved."""
+    return run_input(replace(EXAMPLE_RUN, **changes), time=EXAMPLE_TIME, bundle_revision=_REVISION)
 
 
 @dataclass

@@ -13,6 +13,7 @@ from governance.merkle import leaf_hash
 from governance.review_facts import Act, Hold, access_input
 from governance.testing.example_records import ALGORITHM, KEY_ID
 from governance.testing.examples import EXAMPLE_MODEL, example_request
+from governance.testing.policy import registered_facts
 from governance.types import (
     AdapterFacts,
     Decision,
@@ -86,7 +87,8 @@ class Told:
             prompts=tuple(Prompt(text, position=at) for at, text in enumerate(self.prompts)),
         )
         facts = request_facts(request, self.model, ())
-        return admission_input(facts, time=self.time, attempt=1, usage=Usage())
+        registers = registered_facts(self.model)
+        return admission_input(facts, time=self.time, attempt=1, usage=Usage(), registers=registers)
 
     def _reviewed(self) -> dict[str, Json]:
         hold = Hold(new_id(), Stage.RELEASE, self.codes, self.principal, self.purpose)

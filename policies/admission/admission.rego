@@ -109,6 +109,7 @@ denials := union({
 	data.governance.terms.denials,
 	_input_denials,
 	_media_denials,
+	_register_denials,
 	reasons.denying(_answered),
 })
 
@@ -126,6 +127,17 @@ _media_denials contains reason if {
 	some reason in data.governance.media.denials
 }
 
+# And for a model that is registered.
+_register_denials contains reason if {
+	not data.governance.registers.clear
+	some reason in data.governance.registers.denials
+}
+
+_register_answers contains answered if {
+	not data.governance.registers.clear
+	some answered in data.governance.registers.answered
+}
+
 _input_reviews contains reason if {
 	count(input.inputs) > 0
 	some reason in data.governance.inputs.reviews
@@ -139,4 +151,5 @@ _answered := union({
 	data.governance.model.answered,
 	data.governance.prompts.answered,
 	data.governance.terms.answered,
+	_register_answers,
 })

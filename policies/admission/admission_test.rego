@@ -34,7 +34,7 @@ test_without_a_budget_none_is_obliged if {
 test_every_part_that_cannot_be_read_is_named if {
 	parts := [
 		"/version", "/stage", "/time", "/principal", "/request", "/prompts", "/normaliser", "/parameters", "/seeds",
-		"/inputs", "/opaque", "/model", "/usage",
+		"/inputs", "/opaque", "/model", "/usage", "/registers",
 	]
 	every part in parts {
 		every value in fixtures.wrong {
@@ -50,7 +50,7 @@ test_what_is_no_object_is_denied if {
 	every value in [null, true, 1, "text", [], {}] {
 		decision := fixtures.asked("admission", value, {}).decision
 		decision.outcome == "deny"
-		count(decision.reasons) == 13
+		count(decision.reasons) == 14
 	}
 }
 
@@ -75,7 +75,10 @@ test_each_rule_denies_by_its_code if {
 		"role.not_permitted": set("/principal/roles", ["researcher"]),
 		"market.unknown": set("/request/markets", ["Atlantis"]),
 		"model.not_allowed": set("/model/components/vae", "d9"),
-		"adapter.not_allowed": set("/model/adapters", [fixtures.adapter]),
+		"adapter.not_allowed": fixtures.loading({}),
+		"model.unregistered": set("/registers/model/state", "unregistered"),
+		"model.withdrawn": set("/registers/model/state", "withdrawn"),
+		"adapter.unregistered": fixtures.loading({"state": "unregistered"}),
 		"argument.opaque": set("/opaque", [{"parameter": "latents", "kind": "latents", "digest": null}]),
 		"prompt.missing": set("/prompts", []),
 		"prompt.unreadable": set("/prompts/0/ngrams", []),
@@ -132,7 +135,19 @@ test_a_role_has_its_own_limits if {
 }
 
 test_an_allowed_adapter_passes if {
-	decide_under({"adapters": fixtures.adapters}, set("/model/adapters", [fixtures.adapter])).outcome == "allow"
+	decide_under({"adapters": fixtures.adapters}, fixtures.loading({})).outcome == "allow"
+}
+
+test_a_model_that_nobody_registered_does_what_the_data_says if {
+	nobody := set("/registers/model/state", "unregistered")
+	every answer, outcome in {"note": "allow", "review": "review", "deny": "deny"} {
+		decision := decide_under({"unregistered": {"adapters": "deny", "models": answer}}, nobody)
+		decision.outcome == outcome
+		[reason.code | some reason in decision.reasons] == ["model.unregistered"]
+	}
+	silent := decide_under({"unregistered": {"adapters": "deny", "models": "allow"}}, nobody)
+	[silent.outcome, silent.reasons] == ["allow", []]
+	decide_under({"unregistered": {"models": "allow"}}, []).outcome == "deny"
 }
 
 test_notes_stand_beside_what_is_allowed_and_held_and_are_explained_when_denied if {

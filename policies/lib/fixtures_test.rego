@@ -53,6 +53,7 @@ admission := {
 	"inputs": [],
 	"opaque": [],
 	"usage": {"images": 3, "steps": 90, "pixels": 196608, "step_pixels": 5898240},
+	"registers": {"model": registered_model, "adapters": []},
 	"model": {
 		"version": 1,
 		"pipeline": "StableDiffusionPipeline",
@@ -64,6 +65,10 @@ admission := {
 		"versions": {},
 	},
 }
+
+registered_model := {"key": "k1", "state": "registered", "expires": ""}
+
+registered_adapter := {"digest": "d5", "state": "registered", "base": "", "expires": ""}
 
 release := object.union(admission, {
 	"stage": "release",
@@ -128,6 +133,96 @@ review := {
 # What what is held is obliged to where it waits in this queue.
 held(queue) := {"queue": queue, "due_hours": 24, "expire_hours": 168}
 
+_signals := [
+	"c2pa_training_mining", "iptc_data_mining", "list_domain", "list_hash", "list_id", "robots", "tdmrep",
+	"x_robots_tag",
+]
+
+# Who trains with what: all that is usual is allowed.
+training := {
+	"approvals": 1,
+	"approvers": ["counsel"],
+	"audit_days": 365,
+	"basis": {"computed": "allow", "none": "deny", "stated": "review"},
+	"collected": {"future": "deny", "known": "allow", "missing": "note"},
+	"consents": {"given": "allow", "not_needed": "allow", "refused": "deny", "unknown": "note"},
+	"contracts": {"active": "allow", "expired": "deny", "none": "allow", "unknown": "deny"},
+	"declared": "note",
+	"methods": {"dreambooth": "review", "lora": "allow", "a/b": "note"},
+	"near_duplicate": "note",
+	"opt_outs": {signal: "deny" | some signal in _signals},
+	"opt_outs_under_contract": {signal: "note" | some signal in _signals},
+	"other_bundle": "note",
+	"personal": {"given": "note", "not_needed": "review", "refused": "deny", "unknown": "deny"},
+	"problems": {
+		"bad_url": "review", "bad_value": "review", "duplicate_id": "deny", "future_time": "note",
+		"hash_differs": "deny", "manifest_invalid": "deny", "missing": "deny", "too_large": "deny",
+		"unknown_licence": "note", "unreadable": "deny",
+	},
+	"source_kinds": {
+		"crawled": "allow", "licensed": "allow", "other": "note", "own": "allow", "public": "allow",
+		"synthetic": "allow", "unknown": "review", "user": "allow",
+	},
+	"synthetic": {"no": "allow", "stated": "note", "unknown": "allow", "yes": "note"},
+	"thresholds": {"nsfw": {"deny": 80, "review": 40}, "similar": {"deny": 95, "review": 88}},
+	"trainers": ["designer"],
+	"unlicensed": {"contract": "note", "none": "deny", "own": "note"},
+	"unscored": {"nsfw": "review", "similar": "review"},
+}
+
+record := {
+	"version": 1,
+	"stage": "training",
+	"time": "2026-11-23T14:00:00.000Z",
+	"question": "record",
+	"purpose": "marketing",
+	"record": {
+		"licence": "MIT",
+		"source_kind": "public",
+		"consent": "not_needed",
+		"contract": "none",
+		"collected": "known",
+		"synthetic": "no",
+		"opt_outs": [],
+		"nsfw_hundredths": 2,
+		"similar_hundredths": 50,
+		"work_action": "",
+		"personal": [],
+		"near_duplicate": false,
+		"problems": [],
+		"basis": "computed",
+	},
+}
+
+dataset := {
+	"name": "digits",
+	"state": "approved",
+	"approvals": [{"person": 1, "roles": ["counsel"], "assurance": "authenticated"}],
+	"contents": 3,
+	"outcomes": {"allow": 3, "review": 0, "deny": 0},
+	"audited": "2026-11-22T14:00:00.000Z",
+	"age_days": 1,
+	"bundle_revision": "b1",
+	"same_bundle": true,
+	"consumed": 0,
+}
+
+run := {
+	"version": 1,
+	"stage": "training",
+	"time": "2026-11-23T14:00:00.000Z",
+	"question": "run",
+	"purpose": "marketing",
+	"principal": admission.principal,
+	"run": {
+		"phase": "start",
+		"method": "lora",
+		"lineage": "witnessed",
+		"base": {"key": "k1", "state": "registered", "expires": "", "licence": "Apache-2.0"},
+		"datasets": [dataset],
+	},
+}
+
 # Settings to judge by, in place of those of data.json. The version of the normaliser says nothing about the rules.
 settings := {
 	"adapters": {},
@@ -156,7 +251,9 @@ settings := {
 	"roles": {"designer": {}, "editor": {"limits": {"images": 4}}, "researcher": {}, "reviewer": {}},
 	"small_images": "deny",
 	"thresholds": {"nsfw": {"deny": 800000, "review": 400000}},
+	"training": training,
 	"undisclosed": "note",
+	"unregistered": {"adapters": "deny", "models": "deny"},
 	"visible_label": "AI-generated",
 	"works": {},
 }
@@ -188,7 +285,9 @@ asked(stage, facts, changes) := answer if {
 		with data.roles as given.roles
 		with data.small_images as given.small_images
 		with data.thresholds as given.thresholds
+		with data.training as given.training
 		with data.undisclosed as given.undisclosed
+		with data.unregistered as given.unregistered
 		with data.visible_label as given.visible_label
 		with data.works as given.works
 }
@@ -208,6 +307,11 @@ _answers["review"] := {
 	"explanation": data.governance.review.explanation,
 }
 
+_answers["training"] := {
+	"decision": data.governance.training.decision,
+	"explanation": data.governance.training.explanation,
+}
+
 image := {
 	"parameter": "image",
 	"digest": "d4",
@@ -218,6 +322,12 @@ image := {
 }
 
 adapter := {"name": "style", "digest": "d5", "scale_thousandths": -800}
+
+# The changes that load that adapter, which stands in its register like this.
+loading(standing) := [
+	{"op": "add", "path": "/model/adapters", "value": [adapter]},
+	{"op": "add", "path": "/registers/adapters", "value": [object.union(registered_adapter, standing)]},
+]
 
 # What a field may be replaced by to make its part unreadable.
 wrong := [{"x": 1}, [[1]], [""], null, true, 7]

@@ -8,6 +8,7 @@ package governance.model
 
 import data.governance.reasons
 import data.governance.shape
+import data.governance.times
 
 # METADATA
 # title: Model not allowed
@@ -26,10 +27,12 @@ denials contains {
 
 # METADATA
 # title: Model expired
-# description: The time up to which this model was allowed is over.
+# description: The time up to which this model is allowed, or registered, is over.
 # custom:
 #   code: model.expired
-#   fix: Have the model reviewed again, then set a later `expires` in data.models, or use another model.
+#   fix: >-
+#     Have the model reviewed again, then set a later `expires` in data.models or with `governance registers change`, or use
+#     another model.
 denials contains {
 	"code": "model.expired",
 	"message": "This model is no longer allowed.",
@@ -108,10 +111,12 @@ denials contains {
 
 # METADATA
 # title: Adapter expired
-# description: The time up to which an adapter in force was allowed is over.
+# description: The time up to which an adapter in force is allowed, or registered, is over.
 # custom:
 #   code: adapter.expired
-#   fix: Unload the adapter, or have it reviewed again and set a later `expires` in data.adapters.
+#   fix: >-
+#     Unload the adapter, or have it reviewed again and set a later `expires` in data.adapters or with
+#     `governance registers change`.
 denials contains {
 	"code": "adapter.expired",
 	"message": "This adapter is no longer allowed.",
@@ -181,20 +186,8 @@ _within(scale, largest) if {
 # Whether the time up to which the entry holds is over. What cannot be read as a time is over.
 _expired(entry) if {
 	expires := entry.expires
-	not _ahead(expires)
+	not times.ahead(expires)
 }
-
-_ahead(expires) if {
-	shape.time(expires)
-	_instant(expires) > _instant(input.time)
-}
-
-# A time in UTC such that texts compare as times do: always with a point after the seconds, and the fraction without the
-# zeros that close it.
-_instant(time) := concat(".", [
-	substring(time, 0, 19),
-	trim_right(trim_left(substring(time, 19, -1), "."), "0Z"),
-])
 
 # Whether the entry says where its training data comes from.
 _disclosed(entry) if shape.text(entry.data_origin)

@@ -44,6 +44,8 @@ _answers_proven if {
 	data.small_images in {"deny", "label"}
 	noted := {data.negative_terms, data.encoded_prompts, data.undisclosed}
 	count(noted - {"note", "review", "deny"}) == 0
+	unregistered := data.unregistered
+	count({unregistered.adapters, unregistered.models} - {"note", "review", "deny", "allow"}) == 0
 	opaque := data.opaque
 	manifests := data.input_manifests
 	permitted := {

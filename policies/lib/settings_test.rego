@@ -21,6 +21,9 @@ test_answers_are_known_words if {
 	not settings.sound with data.negative_terms as "maybe"
 	not settings.sound with data.encoded_prompts as "allow"
 	not settings.sound with data.undisclosed as null
+	not settings.sound with data.unregistered as {"adapters": "deny", "models": "maybe"}
+	not settings.sound with data.unregistered as {"adapters": "deny"}
+	not settings.sound with data.unregistered as "deny"
 	not settings.sound with data.opaque.latents as "note"
 	not settings.sound with data.opaque as {"embedding": "allow", "latents": "deny", "callback": "deny"}
 	not settings.sound with data.input_manifests as {"none": "note", "untrusted": "deny"}

@@ -19,6 +19,7 @@ proven if {
 	_opaque_proven
 	_model_proven
 	_usage_proven
+	_registers_proven
 }
 
 # JSON pointers to the parts that cannot be read.
@@ -45,6 +46,8 @@ malformed contains "/opaque" if not _opaque_proven
 malformed contains "/model" if not _model_proven
 
 malformed contains "/usage" if not _usage_proven
+
+malformed contains "/registers" if not _registers_proven
 
 # Text that is not empty.
 text(value) if {
@@ -90,6 +93,14 @@ _fraction(written) if {
 	startswith(written, ".0")
 	trim_left(trim_prefix(written, "."), "0") == "Z"
 }
+
+# How something stands in a register.
+state(value) if value in {"registered", "unregistered", "withdrawn", "expired", "recalled"}
+
+# A time up to which something holds; "" is for ever.
+expiry(value) if value == ""
+
+expiry(value) if time(value)
 
 # An array of findings, each with a score in millionths. It may be empty: `governance.findings` judges that.
 findings(values) if {
@@ -220,4 +231,27 @@ _model_proven if {
 		texts([adapter.name, adapter.digest])
 		wholes([adapter.scale_thousandths], -9007199254740991)
 	}
+}
+
+# One standing for each adapter in force, in their order: of another, it would speak for weights that nobody asked about.
+_registers_proven if {
+	registers := input.registers
+	_standing_proven(registers.model)
+	text(registers.model.key)
+	is_array(registers.adapters)
+	_in_force == [standing.digest | some standing in registers.adapters]
+	every standing in registers.adapters {
+		_standing_proven(standing)
+		text(standing.digest)
+		is_string(standing.base)
+	}
+}
+
+_in_force := [adapter.digest | some adapter in input.model.adapters] if {
+	is_array(input.model.adapters)
+} else := []
+
+_standing_proven(standing) if {
+	state(standing.state)
+	expiry(standing.expires)
 }

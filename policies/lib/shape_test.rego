@@ -100,3 +100,21 @@ test_input_images_say_what_their_manifest_is if {
 	unsaid := object.remove(fixtures.image, ["manifest"])
 	shape.malformed == {"/inputs"} with input as fixtures.changed("/inputs", [unsaid])
 }
+
+test_the_registers_speak_of_the_model_and_its_adapters if {
+	loaded := json.patch(fixtures.admission, fixtures.loading({"base": "k1", "expires": "2027-01-01T00:00:00Z"}))
+	shape.proven with input as loaded
+	every change in [
+		{"state": "unknown"}, {"state": null}, {"expires": "never"}, {"expires": null}, {"base": null}, {"digest": "d6"},
+		{"digest": ""},
+	] {
+		shape.malformed == {"/registers"} with input as json.patch(fixtures.admission, fixtures.loading(change))
+	}
+	every path in ["/registers", "/registers/model", "/registers/model/key", "/registers/model/state", "/registers/adapters"] {
+		shape.malformed == {"/registers"} with input as json.patch(fixtures.admission, [{"op": "remove", "path": path}])
+	}
+	unspoken := fixtures.changed("/model/adapters", [fixtures.adapter])
+	shape.malformed == {"/registers"} with input as unspoken
+	unloaded := fixtures.changed("/registers/adapters", [fixtures.registered_adapter])
+	shape.malformed == {"/registers"} with input as unloaded
+}

@@ -161,6 +161,11 @@ _review_proven if {
 
 denials contains reason if some reason in data.governance.model.denials
 
+denials contains reason if {
+	not data.governance.registers.clear
+	some reason in data.governance.registers.denials
+}
+
 denials contains reason if some reason in data.governance.markets.denials
 
 denials contains reason if some reason in data.governance.disclosure.denials

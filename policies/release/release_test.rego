@@ -26,7 +26,7 @@ test_a_good_draft_is_allowed_with_its_obligations if {
 }
 
 test_every_part_that_cannot_be_read_is_named if {
-	every part in ["/version", "/stage", "/model", "/draft", "/findings", "/admission"] {
+	every part in ["/version", "/stage", "/model", "/registers", "/draft", "/findings", "/admission"] {
 		every value in fixtures.wrong {
 			decision := decide(set(part, value))
 			decision.outcome == "deny"
@@ -91,6 +91,14 @@ test_a_sound_leaves_unchecked_and_unmarked_where_the_data_allows_it if {
 	every change in [{"width": -1}, {"frames": null}, {"milliseconds": -1}, {"markable": "no"}, {"media": "noise"}] {
 		decide_under({"allow_audio": true}, making(change)).outcome == "deny"
 	}
+}
+
+test_what_the_registers_say_by_now_decides if {
+	codes(set("/registers/model/state", "recalled")) == {"model.recalled"}
+	unregistered := set("/registers/model/state", "unregistered")
+	codes(unregistered) == {"model.unregistered"}
+	held := decide_under({"markets": {}, "unregistered": {"adapters": "deny", "models": "review"}}, unregistered)
+	held.outcome == "allow"
 }
 
 test_an_unsound_setting_denies if {

@@ -20,9 +20,12 @@ from skimage import data as photographs
 
 from governance.assets import receipt_path
 from governance.canonical import commitment, digest
+from governance.datasets.membership import verify_proof
+from governance.datasets.proof import DatasetProof
 from governance.entries import EntryKind
 from governance.errors import StorageError
 from governance.merkle import leaf_hash
+from governance.training.entries import Trained
 from governance_adapters.commands.demo_review import REVIEWERS
 from governance_adapters.marking.encoding import ImageEncoder
 from governance_adapters.marking.keys import KeyFolder
@@ -33,7 +36,7 @@ from support.command import Shell
 from support.real import require
 
 WEIGHTS = Path("adapters/governance_adapters/reference/weights/model_index.json")
-QUESTIONS = ("manifest", "metadata", "watermark", "attribution", "entry", "inclusion proof")
+QUESTIONS = ("manifest", "metadata", "watermark", "attribution", "entry", "inclusion proof", "recall")
 IMAGES = 5
 ENTRIES = {
     "policy": 1,
@@ -46,7 +49,20 @@ ENTRIES = {
     "viewed": 3,
     "approved": 2,
     "rejected": 1,
+    "register": 1,
 }
+TRAINING = {
+    "policy": 1,
+    "intent": 1,
+    "released": 1,
+    "register": 1,
+    "dataset": 2,
+    "training_denied": 1,
+    "training": 1,
+    "trained": 1,
+    "recalled": 3,
+}
+"""What the act about training data adds."""
 
 pytestmark = pytest.mark.filterwarnings("ignore::governance_adapters.marking.authority.InsecureKeyWarning")
 
@@ -137,7 +153,7 @@ def test_releases_five_denies_one_and_verifies_everything(demo):
     assert any(reason.startswith("prompt.blocked_term") for reason in demo.told["denied"])
     assert demo.told["problems"] == []
     kinds = Counter(item["kind"] for item in demo.shell("ledger", "list", "--json").succeeded().json)
-    assert dict(kinds) == ENTRIES
+    assert kinds == Counter(ENTRIES) + Counter(TRAINING)
     assert kinds.total() == demo.told["entries"]
     demo.shell("ledger", "verify").succeeded()
 
@@ -172,8 +188,45 @@ def test_the_other_copy_was_rejected_and_never_decrypts_again(demo):
     assert not [entry for _, entry in ledger.entries(subject=rejected.subject, kind=EntryKind.RELEASED)]
 
 
+def test_the_training_data_are_audited_and_a_lora_trained_on_them_through_the_gate(demo):
+    told, ledger = demo.told["training"], demo.ledger()
+    assert told["dataset"]["records"] == told["dataset"]["outcomes"]["allow"] == 883
+    assert "training.not_approved" in told["refused"][0]
+    (run,) = [Trained.of(entry) for _, entry in ledger.entries(kind=EntryKind.TRAINED)]
+    assert (run.run, run.lineage, run.result.digest) == (told["run"], "witnessed", told["adapter"])
+    (part,) = run.consumed
+    assert (part.root, part.contents) == (told["dataset"]["root"], told["consumed"])
+    assert told["in_house_style"] is True
+
+
+def test_a_picture_leads_back_to_its_licence_and_is_recalled_with_it(demo):
+    told = demo.told["training"]
+    picture = demo.shell.folder / told["picture"]
+    assert "CC-BY-4.0" in told["licences"]
+    assert told["run"] in " ".join(told["tree"])
+    code, statuses, details = demo.verified(picture.read_bytes())
+    assert (code, statuses.pop("recall"), set(statuses.values())) == (1, "fails", {"holds"})
+    assert details["recall"] == told["recalled"]
+    assert (picture.parent / "lineage.svg").read_text().startswith("<svg")
+
+
+def test_a_digit_is_proved_in_and_a_photograph_out_and_documents_are_there(demo):
+    told, folder = demo.told["training"], demo.shell.folder / "out"
+    key = KeyFolder(demo.shell.home / "keys").log_public()
+    digit, photograph = (
+        verify_proof(DatasetProof.from_json((folder / f"{each['file']}.proof.json").read_text()), key)
+        for each in told["proofs"]
+    )
+    assert (digit.present, photograph.present) == (True, False)
+    assert "if it is sorted" in photograph.statement
+    assert len(told["documents"]) == 6
+    for each in told["documents"]:
+        assert (folder / each["file"]).stat().st_size > 500
+        assert each["gaps"] > 0, "nobody stated everything"
+
+
 def test_says_the_same_to_people(demo, tmp_path):
-    ran = Shell(tmp_path, tmp_path / "nowhere").process("demo", "--folder", "out").succeeded()
+    ran = Shell(tmp_path, tmp_path / "nowhere").process("demo", "--folder", "out", "--no-training").succeeded()
     lines = ran.out.splitlines()
     assert sum(line.startswith("released ") for line in lines) == IMAGES
     assert sum(line.startswith("denied ") for line in lines) == 1
@@ -203,6 +256,7 @@ def test_each_receipt_verifies_in_an_empty_folder(demo, file, tmp_path):
         "not checked",
         "holds",
         "holds",
+        "not checked",
     ]
     assert not (tmp_path / "nowhere").exists()
 
@@ -254,6 +308,7 @@ def test_saved_again_as_jpeg_the_mark_leads_back(demo, file):
         "attribution": "holds",
         "entry": "fails",
         "inclusion proof": "holds",
+        "recall": "holds",
     }
     assert "there is none" in details["manifest"]
     assert details["attribution"].startswith("attributed to asset ")

@@ -18,9 +18,9 @@ from governance_adapters.marking.authority import InsecureDevelopmentAuthority, 
 from governance_adapters.marking.c2pa import C2paSigner
 from governance_adapters.marking.credentials import PemCredentials, TrustRoots
 from governance_adapters.pipelines.description.describe import describe
-from governance_adapters.policy.bundle import allow_model
 from governance_adapters.reference import load_reference_pipeline, model_path
 from governance_adapters.wiring import govern, open_governor, open_verifier
+from support.allowed import allowed
 from support.real import require
 
 pytestmark = pytest.mark.filterwarnings(f"ignore::{InsecureKeyWarning.__module__}.{InsecureKeyWarning.__qualname__}")
@@ -43,7 +43,7 @@ def editing(settings, **changes):
     """The reference model as an image-to-image pipeline, governed under the shipped rules with `changes` of their data."""
     pipe = StableDiffusionImg2ImgPipeline(**load_reference_pipeline().components, requires_safety_checker=False)
     pipe.set_progress_bar_config(disable=True)
-    allow_model(settings.bundle_path, describe(pipe), name="editing", licence="Apache-2.0")
+    allowed(settings, describe(pipe), name="editing", licence="Apache-2.0")
     data = settings.bundle_path / "data.json"
     data.write_text(json.dumps({**json.loads(data.read_text()), **changes}))
     with warnings.catch_warnings():

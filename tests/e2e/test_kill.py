@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from governance.testing import EXAMPLE_MODEL
 from governance_adapters.installation import initialise
 from governance_adapters.marking.authority import InsecureKeyWarning
 from governance_adapters.settings import Settings
 from support.accounts import balanced, files
+from support.allowed import registered
 from support.bundles import data_text, unlimited
 from support.kills import check_acknowledged, check_growth, wait_for
 from support.line_work import Diary, opened
@@ -55,6 +57,7 @@ def installed(request, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InsecureKeyWarning)
         initialise(made)
+    registered(made, EXAMPLE_MODEL)
     return made
 
 

@@ -14,8 +14,10 @@ from governance.entries import EntryKind, Receipt
 from governance.erasure import Basis, ErasureOrder
 from governance.errors import LedgerError, StorageError
 from governance.forgetting import Eraser
+from governance.lineage.recall_entries import Cause, Recall, RecallBy, Targets
 from governance.profiles import PROFILES
 from governance.testing import FakeErasureLog
+from governance.types import Principal
 from governance_adapters.web.cursors import Cursors
 from governance_adapters.web.models import Profile
 from governance_adapters.web.problems import ApiError
@@ -180,6 +182,20 @@ class TestRecords:
         assert answer.status_code == 404
         assert erased in answer.json()["detail"]
         assert auditor.get(f"/assets/{asset.digest}").json()["released"]["id"] == entry.id
+
+    def test_a_file_that_was_recalled_keeps_its_record_and_is_not_handed_out_again(self, office, auditor):
+        asset = office.released().asset
+        entry = office.api.ledger.find_asset(asset.digest)
+        cause = Cause(RecallBy.LICENCE, "CC-BY-4.0")
+        record = Recall(cause, Principal("counsel@example.org")).records(Targets(assets=(entry.id,)))[0]
+        office.api.ledger.append(record)
+        answer = auditor.get(f"/assets/{asset.digest}/content")
+        assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (410, "recalled")
+        assert record.entry.id in answer.json()["detail"]
+        assert auditor.get(f"/assets/{asset.digest}").json()["released"]["id"] == entry.id
+        assert [each["id"] for each in pages(auditor, "/search", recalled=entry.id)] == [record.entry.id]
+        checks = auditor.post("/verify", files={"file": asset.content}).json()["checks"]
+        assert [each["status"] for each in checks if each["name"] == "recall"] == ["fails"]
 
 
 class TestVerification:

@@ -17,13 +17,13 @@ from governance.testing import EXAMPLE_MODEL, FakeDetector, FakePipeline, exampl
 from governance_adapters.installation import initialise, ledger_for_appending
 from governance_adapters.marking.authority import InsecureKeyWarning
 from governance_adapters.marking.keys import KeyFolder
-from governance_adapters.policy.bundle import allow_model
 from governance_adapters.restoring import restore, try_backup
 from governance_adapters.settings import Settings
 from governance_adapters.storage.erasure_log import FileErasureLog
 from governance_adapters.storage.quarantine import FileQuarantine
 from governance_adapters.storage.vault import FsspecVault
 from governance_adapters.wiring import open_governor, open_ledger
+from support.allowed import allowed
 from support.command import Shell
 
 DETECTORS = (FakeDetector(), FakeDetector({"copy": 0.0}, name="similarity"))
@@ -38,7 +38,7 @@ def made(request, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InsecureKeyWarning)
         initialise(settings)
-    allow_model(settings.bundle_path, EXAMPLE_MODEL, name="painted", licence="CC0-1.0")
+    allowed(settings, EXAMPLE_MODEL, name="painted", licence="CC0-1.0")
     generate(settings, "first")
     return settings
 
@@ -79,7 +79,7 @@ def erase(settings, person):
 def kinds(settings):
     with open_ledger(settings) as ledger:
         assert list(ledger.verify()) == []
-        return [entry.kind for _, entry in ledger.entries()]
+        return [entry.kind for _, entry in ledger.entries() if entry.kind is not EntryKind.REGISTER]
 
 
 def test_a_backup_restores_into_either_database_and_goes_on_as_the_same_log(made, tmp_path, postgres_cluster):
@@ -145,7 +145,7 @@ def test_a_restore_that_is_interrupted_leaves_nothing_and_runs_again(made, tmp_p
 
 
 def test_what_a_killed_program_left_in_a_log_beside_the_file_is_restored_too(tmp_path, settings):
-    allow_model(settings.bundle_path, EXAMPLE_MODEL, name="painted", licence="CC0-1.0")
+    allowed(settings, EXAMPLE_MODEL, name="painted", licence="CC0-1.0")
     generate(settings, "first")
     with closing(sqlite3.connect(settings.ledger_path)) as reader:
         reader.execute("BEGIN")

@@ -39,11 +39,11 @@ from governance_adapters.installation import initialise
 from governance_adapters.marking.authority import InsecureKeyWarning
 from governance_adapters.marking.c2pa import C2paSigner
 from governance_adapters.marking.keys import KeyFolder, create_insecure_keys
-from governance_adapters.policy.bundle import allow_model
 from governance_adapters.settings import Settings
 from governance_adapters.storage.ledger import SqliteLedger
 from governance_adapters.wiring import open_governor, open_ledger
 from support.accounts import balanced
+from support.allowed import allowed
 from support.command import Shell
 from support.conditions import LockedDatabase, SmallDisk, file_modes_respected, limited_files, read_only, small_disk
 from support.line_work import INTERRUPTIONS, Diary, Meanwhile, interrupted
@@ -116,7 +116,7 @@ class Opened:
 
 
 def entries_of(ledger):
-    return [entry for _, entry in ledger.entries(limit=10_000)]
+    return [entry for _, entry in ledger.entries(limit=10_000) if entry.kind is not EntryKind.REGISTER]
 
 
 def said(error, *words):
@@ -141,7 +141,7 @@ def installed(tmp_path_factory):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InsecureKeyWarning)
         initialise(settings)
-    allow_model(settings.bundle_path, EXAMPLE_MODEL, name="painted", licence="CC0-1.0")
+    allowed(settings, EXAMPLE_MODEL, name="painted", licence="CC0-1.0")
     with Opened(settings) as governor:
         governor.generate(example_request(id="sound"), FakePipeline())
     return settings.home

@@ -12,9 +12,9 @@ from governance.errors import DeniedError, GovernanceError, SealedError
 from governance_adapters.installation import initialise
 from governance_adapters.marking.authority import InsecureKeyWarning
 from governance_adapters.pipelines.description.describe import describe
-from governance_adapters.policy.bundle import allow_model
 from governance_adapters.settings import Settings
 from governance_adapters.wiring import open_governor
+from support.allowed import allowed
 from support.bypasses import SIDE, Attempts, AttemptsWithCallbacks, Governed, Open, attempts, target
 from support.tiny import stable_diffusion
 
@@ -54,9 +54,7 @@ def installation(folder, **opaque):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InsecureKeyWarning)
         initialise(settings)
-        allow_model(
-            settings.bundle_path, describe(stable_diffusion(folder, side=SIDE)), name="tiny", licence="Apache-2.0"
-        )
+        allowed(settings, describe(stable_diffusion(folder, side=SIDE)), name="tiny", licence="Apache-2.0")
         path = settings.bundle_path / "data.json"
         data = json.loads(path.read_text())
         path.write_text(json.dumps({**data, "opaque": {**data["opaque"], **opaque}}))

@@ -10,11 +10,37 @@ from typing import Any, Final
 
 import pytest
 
+from governance.datasets.policy_input import Collected
+from governance.datasets.records import Basis, Consent, OptOut, Problem, SourceKind, Synthetic
+from governance.registers.standing import ContractState
 from governance.review_facts import Act
 from governance_adapters.policy.bundle import Bundle, default_bundle_path
 from governance_adapters.policy.opa_command import OpaCommand
 from support.real import require
 
+STRICT_TRAINING: Final[Mapping[str, Any]] = {
+    "approvals": 3,
+    "approvers": ["curator"],
+    "audit_days": 1,
+    "basis": dict.fromkeys(Basis, "deny"),
+    "collected": dict.fromkeys(Collected, "deny"),
+    "consents": dict.fromkeys(Consent, "deny"),
+    "contracts": dict.fromkeys(ContractState, "deny"),
+    "declared": "deny",
+    "methods": {},
+    "near_duplicate": "deny",
+    "opt_outs": dict.fromkeys(OptOut, "deny"),
+    "opt_outs_under_contract": dict.fromkeys(OptOut, "deny"),
+    "other_bundle": "deny",
+    "personal": dict.fromkeys(Consent, "deny"),
+    "problems": dict.fromkeys(Problem, "deny"),
+    "source_kinds": dict.fromkeys(SourceKind, "deny"),
+    "synthetic": dict.fromkeys(Synthetic, "deny"),
+    "thresholds": {key: {"deny": 0, "review": 0} for key in ("nsfw", "similar")},
+    "trainers": ["painter"],
+    "unlicensed": dict.fromkeys(("contract", "none", "own"), "deny"),
+    "unscored": dict.fromkeys(("nsfw", "similar"), "deny"),
+}
 STRICT: Final[Mapping[str, Any]] = {
     "adapters": {"a" * 64: {"name": "style", "licence": "BSD-3-Clause", "expires": "2020-01-01T00:00:00Z"}},
     "allow_audio": True,
@@ -48,7 +74,9 @@ STRICT: Final[Mapping[str, Any]] = {
     "roles": {"painter": {"limits": {"steps": 1}, "budget": {"steps": 1}}, "curator": {}},
     "small_images": "label",
     "thresholds": {"faces": {"deny": 1, "review": 0}},
+    "training": STRICT_TRAINING,
     "undisclosed": "deny",
+    "unregistered": {"adapters": "review", "models": "review"},
     "visible_label": "made by a model",
     "works": {"mural": {"title": "Mural", "owner": "a museum", "action": "deny"}},
 }
@@ -76,7 +104,19 @@ LENIENT: Final[Mapping[str, Any]] = {
     },
     "roles": {"designer": {"budget": {"images": 1}}, "editor": {}, "researcher": {}},
     "thresholds": {"nsfw": {"deny": 1_000_000, "review": 1_000_000}, "other": {"deny": 1, "review": 1}},
+    "training": {
+        **{
+            name: dict.fromkeys(answers, "allow") if isinstance(answers, Mapping) else "allow"
+            for name, answers in STRICT_TRAINING.items()
+        },
+        "approvals": 1,
+        "approvers": ["designer"],
+        "audit_days": 9000000000000,
+        "thresholds": {key: {"deny": 101, "review": 101} for key in ("nsfw", "similar")},
+        "trainers": ["designer", "editor", "researcher"],
+    },
     "undisclosed": "review",
+    "unregistered": {"adapters": "allow", "models": "note"},
 }
 
 

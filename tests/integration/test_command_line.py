@@ -31,7 +31,7 @@ from support.tiny import stable_diffusion
 
 PROMPT = "a red seven on a blue background"
 HIDDEN = "a red seven on a c.0.u.n.t.e.r.f.e.1.t b a n k n o t e"
-QUESTIONS = ["manifest", "metadata", "watermark", "attribution", "entry", "inclusion proof"]
+QUESTIONS = ["manifest", "metadata", "watermark", "attribution", "entry", "inclusion proof", "recall"]
 
 pytestmark = pytest.mark.filterwarnings("ignore::governance_adapters.marking.authority.InsecureKeyWarning")
 
@@ -81,7 +81,8 @@ def settings_of(shell):
 
 
 def kinds(shell):
-    return [entry.kind for _, entry in open_ledger(settings_of(shell)).entries(limit=1000)]
+    found = [entry.kind for _, entry in open_ledger(settings_of(shell)).entries(limit=1000)]
+    return [kind for kind in found if kind is not EntryKind.REGISTER]
 
 
 class TestInit:
@@ -329,6 +330,7 @@ class TestVerify:
         assert statuses == dict.fromkeys(QUESTIONS, "holds") | {
             "watermark": "not checked",
             "attribution": "not checked",
+            "recall": "not checked",
         }
         assert ran.err == ""
         assert sorted(path.name for path in stranger.folder.iterdir()) == [
@@ -363,19 +365,20 @@ class TestLedger:
     def test_list(self, shell, model):
         generate(shell, model, HIDDEN)
         listed = shell("ledger", "list", "--json").succeeded().json
-        assert [item["kind"] for item in listed] == ["policy", "intent", "released", "denied"]
-        assert [item["index"] for item in listed] == [0, 1, 2, 3]
+        kinds = ["register", "register", "policy", "intent", "released", "denied"]
+        assert [item["kind"] for item in listed] == kinds
+        assert [item["index"] for item in listed] == [0, 1, 2, 3, 4, 5]
         text = shell("ledger", "list").succeeded().out
         assert all(item["id"] in text for item in listed)
         assert "prompt.blocked_term" in text
         (only,) = shell("ledger", "list", "--kind", "denied", "--json").succeeded().json
-        assert only == listed[3]
+        assert only == listed[5]
         assert shell("ledger", "list", "--after", 0, "--limit", 1, "--json").succeeded().json == listed[1:2]
-        assert shell("ledger", "list", "--generation", listed[1]["subject"], "--json").json == listed[1:3]
+        assert shell("ledger", "list", "--generation", listed[3]["subject"], "--json").json == listed[3:5]
         assert shell("ledger", "list", "--limit", 0).code == 2
 
     def test_show(self, shell):
-        policy, first, second = shell("ledger", "list", "--json").json
+        _, _, policy, first, second = shell("ledger", "list", "--json").json
         assert policy["kind"] == "policy"
         (shown,) = shell("ledger", "show", first["id"], "--json").succeeded().json
         assert PROMPT in json.dumps(shown["personal"])
@@ -440,7 +443,19 @@ class TestLedger:
 
 
 class TestDoctor:
-    PARTS = ("settings", "keys", "policy", "mode", "detectors", "watermark", "signer", "ledger", "works", "vault")
+    PARTS = (
+        "settings",
+        "keys",
+        "policy",
+        "mode",
+        "detectors",
+        "watermark",
+        "signer",
+        "ledger",
+        "works",
+        "registers",
+        "vault",
+    )
 
     def findings(self, shell):
         ran = shell("doctor", "--json")
@@ -480,8 +495,8 @@ class TestDoctor:
             (lose_key, {"keys", "watermark"}, "Restore"),
             (lose_certificate, {"keys", "signer"}, "governance keys"),
             (break_bundle, {"policy"}, "Mend the"),
-            (corrupt_ledger, {"ledger", "works", "vault"}, "restore it from a backup"),
-            (lose_ledger, {"ledger", "works", "vault"}, "governance init"),
+            (corrupt_ledger, {"ledger", "works", "registers", "vault"}, "restore it from a backup"),
+            (lose_ledger, {"ledger", "works", "registers", "vault"}, "governance init"),
             (block_vault, {"vault"}, "vault"),
         ],
     )

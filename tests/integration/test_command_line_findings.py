@@ -25,9 +25,9 @@ from governance_adapters.commands.setup import to_toml
 from governance_adapters.installation import initialise
 from governance_adapters.marking.authority import InsecureDevelopmentAuthority, InsecureKeyWarning
 from governance_adapters.marking.keys import KeyFolder
-from governance_adapters.policy.bundle import allow_model
 from governance_adapters.settings import PREFIX, Settings
 from governance_adapters.wiring import as_principal, open_governor, open_ledger
+from support.allowed import allowed
 from support.command import Shell
 
 PROMPT = "a red seven on a blue background"
@@ -41,7 +41,7 @@ def installed(tmp_path_factory):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InsecureKeyWarning)
         initialise(settings)
-        allow_model(settings.bundle_path, EXAMPLE_MODEL, name="painted", licence="CC0-1.0")
+        allowed(settings, EXAMPLE_MODEL, name="painted", licence="CC0-1.0")
         governor = open_governor(settings)
     (item,) = governor.generate(example_request(id="example"), FakePipeline()).items
     item.asset.save(folder / "released.png", receipt=True)

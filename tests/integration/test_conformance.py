@@ -44,6 +44,14 @@ PLANTED = {
         '"message": json.unmarshal(input.admission.outcome)',
     ),
     "a decision that is undefined": ("release/release.rego", '"outcome": outcome,', '"outcome": input.nothing,'),
+    "a registration that never ends": ("lib/registers.rego", "not times.ahead(standing.expires)", "false"),
+    "a threshold of training that does not count itself": (
+        "training/records.rego",
+        "score >= data.training.thresholds[label].deny",
+        "score > data.training.thresholds[label].deny",
+    ),
+    "a rule of training dropped": ("training/training.rego", "data.governance.runs.answered", "set()"),
+    "approvals of whoever trains": ("training/runs.rego", "approval.person > 0", "approval.person >= 0"),
     "an outcome turned round": ("review/review.rego", 'outcome := "allow" if {', 'outcome := "review" if {'),
 }
 """What can be wrong with one engine: the file, what stands there, and what stands there then."""
@@ -102,7 +110,7 @@ def together(data: dict, corpus: list[Case]) -> tuple[dict, list[Case]]:
     What the corpus expects of them no longer holds, but engines must agree on them all the same.
     """
     asked = [case for case in corpus if not case.data]
-    for stage in (Stage.RELEASE, Stage.REVIEW):
+    for stage in (Stage.RELEASE, Stage.REVIEW, Stage.TRAINING):
         most = max(by_data([case for case in corpus if case.stage is stage and case.data]), key=len)
         data = changed_data(data, most[0].data)
         asked.extend(dataclasses.replace(case, data={}) for case in most)

@@ -15,8 +15,9 @@ from governance.types import OpaqueKind, Stage
 from governance_adapters.marking.encoding import ImageEncoder
 from governance_adapters.pipelines.description.describe import describe
 from governance_adapters.pipelines.diffusers import wrap
-from governance_adapters.policy.bundle import Bundle, allow_model
+from governance_adapters.policy.bundle import Bundle
 from governance_adapters.wiring import open_policy
+from support.allowed import allowed
 from support.wrapped import PRINCIPAL, bound, same_picture
 
 EMBEDDING = torch.ones(1, 77, 32)
@@ -140,7 +141,7 @@ def test_other_latents_under_the_same_id_are_another_request(governed):
 
 
 def test_the_shipped_policy_denies_each_kind_on_record(pipe, settings, tmp_path):
-    allow_model(settings.bundle_path, describe(pipe), name="tiny", licence="Apache-2.0")
+    allowed(settings, describe(pipe), name="tiny", licence="Apache-2.0")
     line = Governor(fake_parts(encoder=ImageEncoder(), policy=open_policy(settings)))
     governed = wrap(pipe, line, PRINCIPAL, "marketing")
     for argument in (

@@ -14,8 +14,8 @@ from governance.search import Query
 from governance.testing import EXAMPLE_MODEL, FailingAt, FakeDetector, FakePipeline, example_request
 from governance.types import Finding, Principal, Prompt
 from governance_adapters.marking.authority import InsecureKeyWarning
-from governance_adapters.policy.bundle import allow_model
 from governance_adapters.wiring import open_governor, open_ledger, open_verifier
+from support.allowed import allowed
 from support.command import Shell
 
 GONE, STAYS = (Principal(f"{name}@example.org", ("designer", "reviewer")) for name in ("gone", "stays"))
@@ -44,7 +44,7 @@ class Sometimes(FakeDetector):
 @pytest.fixture
 def installed(settings):
     """Somebody asked in every way there is; somebody else too. The files that were released lie beside."""
-    allow_model(settings.bundle_path, EXAMPLE_MODEL, name="example", licence="Apache-2.0")
+    allowed(settings, EXAMPLE_MODEL, name="example", licence="Apache-2.0")
     detector = Sometimes(name="similarity")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InsecureKeyWarning)

@@ -14,13 +14,14 @@ import pytest
 from governance.entries import EntryKind
 from governance.errors import PolicyError
 from governance.governor import Governor
-from governance.testing import FakeDetector, FakePipeline, fake_parts
+from governance.testing import EXAMPLE_MODEL, FakeDetector, FakePipeline, fake_parts
 from governance.testing.examples import example_request
 from governance.testing.policy import admission_facts, release_facts
 from governance.types import Outcome, Stage
 from governance_adapters.policy.bundle import Bundle
 from governance_adapters.policy.opa import OpaEngine
 from governance_adapters.policy.signed import build_archive
+from support.allowed import register
 from support.bundles import bundle_at
 from support.opa_server import OpaServer, opa_server
 from support.refused import refusal
@@ -97,11 +98,14 @@ def line(bundle: Bundle, url: str, change: Callable[[], object]) -> tuple[Govern
         return drafts
 
     detectors = (FakeDetector(), FakeDetector({"copy": 0.0}, name="similarity"))  # what the shipped bundle requires
-    return Governor(fake_parts(policy=OpaEngine(bundle, url), detectors=detectors)), FakePipeline(spoil=generated)
+    parts = fake_parts(policy=OpaEngine(bundle, url), detectors=detectors)
+    register(parts.ledger, EXAMPLE_MODEL)
+    return Governor(parts), FakePipeline(spoil=generated)
 
 
 def kinds(governor: Governor) -> list[EntryKind]:
-    return [entry.kind for _, entry in governor.parts.ledger.entries()]
+    found = [entry.kind for _, entry in governor.parts.ledger.entries()]
+    return [kind for kind in found if kind is not EntryKind.REGISTER]
 
 
 def test_one_bundle_for_admission_and_release_releases(policy_server: OpaServer, served_bundle: Bundle) -> None:

@@ -21,12 +21,13 @@ from governance.testing.policy import admission_facts
 from governance.types import Outcome, Prompt, Stage
 from governance_adapters.engines import engine_maker, open_policy
 from governance_adapters.marking.authority import InsecureKeyWarning
-from governance_adapters.policy.bundle import Bundle, allow_model
+from governance_adapters.policy.bundle import Bundle
 from governance_adapters.policy.opa import OpaEngine
 from governance_adapters.policy.regorus import RegorusEngine
 from governance_adapters.policy.signed import build_archive
 from governance_adapters.settings import EngineName, Settings
 from governance_adapters.wiring import open_governor, open_ledger
+from support.allowed import allowed
 from support.command import Shell
 from support.markdown import ROOT
 from support.opa_server import opa_server, real_opa
@@ -44,7 +45,7 @@ def own_children():
 @pytest.fixture
 def installed(settings):
     """An installation whose bundle allows the example model."""
-    allow_model(settings.bundle_path, EXAMPLE_MODEL, name="example", licence="Apache-2.0")
+    allowed(settings, EXAMPLE_MODEL, name="example", licence="Apache-2.0")
     return settings
 
 
@@ -81,7 +82,8 @@ def edited(path, **data):
 
 
 def entries(settings, kind=None):
-    return [entry for _, entry in open_ledger(settings).entries(kind=kind, limit=1000)]
+    found = [entry for _, entry in open_ledger(settings).entries(kind=kind, limit=1000)]
+    return [entry for entry in found if entry.kind is not EntryKind.REGISTER]
 
 
 def bodies(settings):

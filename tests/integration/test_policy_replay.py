@@ -15,8 +15,9 @@ from governance.testing import EXAMPLE_MODEL, FakeDetector, FakePipeline, exampl
 from governance.testing.policy import FakePolicyEngine
 from governance.types import Finding, Principal, Prompt
 from governance_adapters.marking.authority import InsecureKeyWarning
-from governance_adapters.policy.bundle import Bundle, allow_model
+from governance_adapters.policy.bundle import Bundle
 from governance_adapters.wiring import open_governor, open_ledger
+from support.allowed import allowed
 from support.command import Shell
 
 ANN = Principal("ann@example.org", ("reviewer",))
@@ -60,7 +61,7 @@ def edited(path, **data):
 @pytest.fixture
 def recorded(settings):
     """An installation with five calls: released, released after review, denied after and before, and held at admission."""
-    allow_model(settings.bundle_path, EXAMPLE_MODEL, name="example", licence="Apache-2.0")
+    allowed(settings, EXAMPLE_MODEL, name="example", licence="Apache-2.0")
     with opened(settings) as (governor, nsfw):
         ask(governor, "released", "a red seven on a blue background")
         nsfw.score = 0.5

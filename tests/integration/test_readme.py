@@ -87,8 +87,8 @@ def test_the_ledger_answers(ran: str, folder: Path) -> None:
     shown = [shlex.split(line)[1:] for line in command_lines(README) if line.startswith("governance ledger ")]
     assert [command[1] for command in shown] == ["list", "show", "search", "find", "verify", "prove", "checkpoint"]
     entries = json.loads(governance(folder, "ledger", "list", "--json").stdout)
-    assert [entry["kind"] for entry in entries] == ["policy", "intent", "released", "denied"]
-    released = entries[2]
+    assert [entry["kind"] for entry in entries] == ["register", "policy", "intent", "released", "denied"]
+    released = entries[3]
     named = {"GENERATION": released["subject"], "ENTRY": released["id"]}
     printed = {}
     for command in shown:

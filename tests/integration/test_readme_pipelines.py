@@ -14,9 +14,9 @@ from diffusers import StableDiffusionControlNetPipeline
 from governance_adapters.installation import initialise
 from governance_adapters.marking.authority import InsecureKeyWarning
 from governance_adapters.pipelines.description.describe import describe
-from governance_adapters.policy.bundle import allow_model
 from governance_adapters.settings import Settings
 from governance_adapters.wiring import open_verifier
+from support.allowed import allowed
 from support.markdown import ROOT, blocks
 from support.reader import run
 from support.tiny_pipelines import TINY, parts
@@ -58,7 +58,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if kind != "ControlNetModel":
             control = {"controlnet": parts.controlnet()} if kind == StableDiffusionControlNetPipeline.__name__ else {}
             pipe = getattr(diffusers, kind).from_pretrained(made / name, **control)
-            allow_model(settings.bundle_path, describe(pipe), name=kind, licence="MIT")
+            allowed(settings, describe(pipe), name=kind, licence="MIT")
     widen(settings.bundle_path / "data.json")
     return made
 

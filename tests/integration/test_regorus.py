@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from governance.datasets.records import NOT_LOOKED
 from governance.errors import ConfigurationError, PolicyError, RequestError
 from governance.testing.corpus import Case, cases, changed_data, malformed_cases, rule_cases
 from governance.testing.examples import EXAMPLE_MODEL, example_request
-from governance.testing.policy import admission_facts, release_facts
+from governance.testing.policy import admission_facts, record_facts, release_facts, run_facts
 from governance.types import Outcome, Principal, Prompt, Stage
 from governance_adapters.policy.bundle import Bundle, allow_model, default_bundle_path
 from governance_adapters.policy.regorus import RegorusEngine
+from governance_adapters.policy.schemas import Schemas
 from support.embedded import ADMISSION, admission_engine, example_bundle
 
 BLOCKED = "a c0unterfe1t p a s s p o r t in r3d"
@@ -141,9 +143,21 @@ def test_what_is_not_json_is_refused(engine: RegorusEngine, value: object) -> No
         engine.decide(Stage.ADMISSION, {**admission_facts(), "normaliser": value})
 
 
-def test_a_stage_without_policy_is_an_error(engine: RegorusEngine) -> None:
-    with pytest.raises(PolicyError, match="training"):
-        engine.decide(Stage.TRAINING, admission_facts())
+def test_a_stage_without_policy_is_an_error(bundle: Bundle) -> None:
+    documents = {path.name: json.loads(path.read_text()) for path in bundle.root.glob("schemas/*.json")}
+    del documents["training.input.json"]
+    with closing(RegorusEngine(dataclasses.replace(bundle, schemas=Schemas(documents)))) as engine:
+        with pytest.raises(PolicyError, match="does not cover the stage training"):
+            engine.decide(Stage.TRAINING, record_facts())
+        assert engine.decide(Stage.ADMISSION, admission_facts()).outcome is Outcome.ALLOW
+
+
+def test_training_is_decided_by_the_shipped_data(engine: RegorusEngine) -> None:
+    record, run = (engine.decide(Stage.TRAINING, facts) for facts in (record_facts(), run_facts()))
+    assert (record.outcome, record.reasons, dict(record.obligations)) == (Outcome.ALLOW, (), {})
+    assert (run.outcome, run.reasons, dict(run.obligations)) == (Outcome.ALLOW, (), {"retain_days": 365})
+    held = engine.decide(Stage.TRAINING, record_facts(nsfw=NOT_LOOKED))
+    assert (held.outcome, [reason.code for reason in held.reasons]) == (Outcome.REVIEW, ["training.unchecked"])
 
 
 @pytest.mark.parametrize(

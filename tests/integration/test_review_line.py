@@ -17,8 +17,8 @@ from governance.testing import EXAMPLE_MODEL, FakeDetector, FakePipeline, exampl
 from governance.types import Finding, Principal, Prompt
 from governance_adapters.marking.authority import InsecureKeyWarning
 from governance_adapters.marking.keys import ROOTS
-from governance_adapters.policy.bundle import allow_model
 from governance_adapters.wiring import open_governor, open_verifier
+from support.allowed import allowed
 
 ANN, BOB = (Principal(f"{name}@example.org", ("reviewer",)) for name in ("ann", "bob"))
 COUNSEL = Principal("counsel@example.org", ("counsel",))
@@ -39,7 +39,7 @@ class CopyDetector(FakeDetector):
 @pytest.fixture
 def installed(settings):
     """An installation whose bundle allows the example model."""
-    allow_model(settings.bundle_path, EXAMPLE_MODEL, name="example", licence="Apache-2.0")
+    allowed(settings, EXAMPLE_MODEL, name="example", licence="Apache-2.0")
     return settings
 
 

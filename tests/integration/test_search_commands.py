@@ -15,9 +15,9 @@ from governance.types import Principal, utc_now
 from governance_adapters.commands.plots import bar
 from governance_adapters.installation import initialise
 from governance_adapters.marking.authority import InsecureKeyWarning
-from governance_adapters.policy.bundle import allow_model
 from governance_adapters.settings import Settings
 from governance_adapters.wiring import open_governor
+from support.allowed import allowed
 from support.command import Shell
 
 ASKED = (
@@ -34,7 +34,7 @@ def shell(tmp_path_factory):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InsecureKeyWarning)
         initialise(settings)
-        allow_model(settings.bundle_path, EXAMPLE_MODEL, name="painted", licence="CC0-1.0")
+        allowed(settings, EXAMPLE_MODEL, name="painted", licence="CC0-1.0")
         governor = open_governor(settings)
     for asked in ASKED:
         (item,) = governor.generate(example_request(**asked), FakePipeline()).items
@@ -53,15 +53,15 @@ class TestSearch:
     @pytest.mark.parametrize(
         ("filters", "expected"),
         [
-            ((), [0, 1, 2, 3, 4]),
-            (("--kind", "released"), [2, 4]),
-            (("--principal", "bob@example.org"), [3, 4]),
-            (("--purpose", "research", "--outcome", "allow", "--stage", "release"), [4]),
-            (("--words", "BLUE seven"), [1, 2, 3, 4]),
+            ((), [0, 1, 2, 3, 4, 5, 6]),
+            (("--kind", "released"), [4, 6]),
+            (("--principal", "bob@example.org"), [5, 6]),
+            (("--purpose", "research", "--outcome", "allow", "--stage", "release"), [6]),
+            (("--words", "BLUE seven"), [3, 4, 5, 6]),
             (("--words", "green"), []),
-            (("--model", "StableDiffusionPipeline", "--since", "2026-01-01"), [1, 2, 3, 4]),
+            (("--model", "StableDiffusionPipeline", "--since", "2026-01-01"), [3, 4, 5, 6]),
             (("--until", "2026-01-01T00:00:00Z"), []),
-            (("--score", "nsfw/nsfw:0..1", "--score", "similarity/copy:..1"), [2, 4]),
+            (("--score", "nsfw/nsfw:0..1", "--score", "similarity/copy:..1"), [4, 6]),
             (("--score", "nsfw/nsfw:1..1"), []),
             (("--lora", "watercolour"), []),
         ],
@@ -81,14 +81,14 @@ class TestSearch:
             ("--subject", release["subject"], "--kind", "released"),
             ("--bundle", body["decision"]["bundle_revision"], "--purpose", "research", "--kind", "released"),
         ):
-            assert search(shell, *filters) == [(4, "released")]
+            assert search(shell, *filters) == [(6, "released")]
 
     def test_pages(self, shell):
         first = shell("ledger", "search", "--words", "seven", "--limit", 3, "--json").succeeded().json
-        assert ([each["index"] for each in first["items"]], first["next"]) == ([1, 2, 3], 3)
+        assert ([each["index"] for each in first["items"]], first["next"]) == ([3, 4, 5], 5)
         table = shell("ledger", "search", "--words", "seven", "--limit", 3).succeeded().out
-        assert "3 entries; more with --after 3" in table
-        assert search(shell, "--words", "seven", "--after", 3) == [(4, "released")]
+        assert "3 entries; more with --after 5" in table
+        assert search(shell, "--words", "seven", "--after", 5) == [(6, "released")]
 
     def test_what_cannot_be_asked(self, shell):
         shell("ledger", "search", "--words", "!!!").failed(1, "words")
@@ -167,14 +167,14 @@ class TestReindex:
     def test_what_verify_names_is_made_anew(self, shell):
         shell("ledger", "verify").succeeded()
         with closing(sqlite3.connect(shell.home / "ledger.sqlite3")) as connection, connection:
-            connection.execute("DELETE FROM posting WHERE seq = 4")
+            connection.execute("DELETE FROM posting WHERE seq = 6")
             connection.execute("UPDATE rollup SET entries = 9 WHERE value = 'released'")
-        assert search(shell, "--kind", "released") == [(2, "released")]
+        assert search(shell, "--kind", "released") == [(4, "released")]
         problems = shell("ledger", "verify", "--json")
         assert problems.code == 1
-        assert any("the index lacks" in each and "Entry 4" in each for each in problems.json["problems"])
+        assert any("the index lacks" in each and "Entry 6" in each for each in problems.json["problems"])
         assert any("is 9, the entries come to 2" in each for each in problems.json["problems"])
-        assert shell("ledger", "reindex", "--json").succeeded().json == {"entries": 5}
+        assert shell("ledger", "reindex", "--json").succeeded().json == {"entries": 7}
         shell("ledger", "verify").succeeded()
-        assert search(shell, "--kind", "released") == [(2, "released"), (4, "released")]
-        assert "made anew from 5 entries" in shell("ledger", "reindex").succeeded().out
+        assert search(shell, "--kind", "released") == [(4, "released"), (6, "released")]
+        assert "made anew from 7 entries" in shell("ledger", "reindex").succeeded().out

@@ -20,9 +20,9 @@ from governance.testing import EXAMPLE_MODEL, FakeDetector, FakePipeline, exampl
 from governance.types import Finding, Mode, Principal, Prompt, Stage
 from governance_adapters.installation import initialise
 from governance_adapters.marking.authority import InsecureKeyWarning
-from governance_adapters.policy.bundle import allow_model
 from governance_adapters.settings import Settings
 from governance_adapters.wiring import govern, open_governor, open_ledger, open_verifier
+from support.allowed import allowed
 from support.command import Shell
 from support.nursery import environment
 from support.packs import extracted, outsider
@@ -56,7 +56,7 @@ def installed(request, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InsecureKeyWarning)
         initialise(made)
-    allow_model(made.bundle_path, EXAMPLE_MODEL, name="example", licence="Apache-2.0")
+    allowed(made, EXAMPLE_MODEL, name="example", licence="Apache-2.0")
     return made
 
 
@@ -84,7 +84,8 @@ def shell_of(settings, mode="shadow"):
 
 
 def kinds(settings):
-    return [entry.kind.value for _, entry in open_ledger(settings).entries(limit=1000)]
+    found = [entry.kind for _, entry in open_ledger(settings).entries(limit=1000)]
+    return [kind.value for kind in found if kind is not EntryKind.REGISTER]
 
 
 def test_what_policy_withholds_leaves_marked_signed_and_recorded_and_is_found(installed):

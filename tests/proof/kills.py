@@ -27,10 +27,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from governance.holds import hold_named
+from governance.testing import EXAMPLE_MODEL
 from governance_adapters.installation import initialise
 from governance_adapters.settings import Settings
 from support import postgres
 from support.accounts import Accounts, all_holds, balanced, files
+from support.allowed import registered
 from support.bundles import data_text, unlimited
 from support.kills import check_acknowledged, check_growth
 from support.line_work import Diary
@@ -135,6 +137,7 @@ def installation(folder: Path, database: Database) -> Settings:
     """A fresh one."""
     settings = Settings.load(home=folder / "installation", **({"database_url": database.url} if database.url else {}))
     initialise(settings)
+    registered(settings, EXAMPLE_MODEL)
     settings.bundle_path.joinpath("data.json").write_text(data_text(settings.bundle_path, unlimited))
     return settings
 

@@ -23,7 +23,7 @@ from governance.marks import MarkReader
 from governance.parts import Parts
 from governance.review import ReviewDesk
 from governance.review_facts import Act
-from governance.testing import FakeDetector, FakePipeline, example_request, fake_parts
+from governance.testing import EXAMPLE_MODEL, FakeDetector, FakePipeline, example_request, fake_parts
 from governance.types import Pixels, Principal, new_id
 from governance.verification import Verifier
 from governance.work_making import WorkMaker
@@ -38,6 +38,7 @@ from governance_adapters.web.keys import CreatedKey, create_key
 from governance_adapters.web.limits import Limits
 from governance_adapters.web.parts import ApiParts
 from governance_adapters.web.serving import running
+from support.allowed import register
 
 EVERYTHING = tuple(Act)
 UPLOAD_LIMIT = 256 * 1024
@@ -76,6 +77,7 @@ class Office:
             detectors=detectors,
             **changes,
         )
+        register(line.ledger, EXAMPLE_MODEL)
         marks = MarkReader((line.watermarker,), line.mark_key, line.codecs, line.fingerprinter)
         api = ApiParts(
             desk=ReviewDesk(line),

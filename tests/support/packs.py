@@ -25,9 +25,9 @@ from governance.testing import EXAMPLE_MODEL, FakeDetector, FakePipeline, exampl
 from governance.types import Finding, Principal, Prompt, PromptKind
 from governance_adapters.installation import initialise
 from governance_adapters.marking.authority import InsecureKeyWarning
-from governance_adapters.policy.bundle import allow_model
 from governance_adapters.settings import Settings
 from governance_adapters.wiring import open_governor
+from support.allowed import allowed
 from support.command import Ran, Shell
 
 PROMPT = "a red seven on a blue background"
@@ -115,7 +115,7 @@ def installation(folder: Path, **changes: Any) -> Settings:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InsecureKeyWarning)
         initialise(settings)
-    allow_model(settings.bundle_path, EXAMPLE_MODEL, name="example", licence="Apache-2.0")
+    allowed(settings, EXAMPLE_MODEL, name="example", licence="Apache-2.0")
     return settings
 
 

@@ -134,7 +134,8 @@ def test_a_file_that_cannot_be_used_is_named(root: Path, name: str, content: byt
 @pytest.mark.parametrize(
     "name",
     [".manifest", "data.json", "schemas/data.schema.json", "schemas/decision.json", "schemas/admission.input.json",
-     "schemas/release.input.json", "schemas/review.input.json", "schemas/common.json"],
+     "schemas/release.input.json", "schemas/review.input.json", "schemas/training.input.json",
+     "schemas/common.json"],
 )  # fmt: skip
 def test_a_missing_file_is_refused(root: Path, name: str) -> None:
     (root / name).unlink()

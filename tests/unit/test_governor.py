@@ -713,7 +713,7 @@ class TestInterrupts:
     def test_what_a_ledger_cannot_answer_for_is_not_thrown_away(self):
         base = fake_parts()
         ledger = FailingAt(
-            FailingAt(base.ledger, "append", LedgerError("locked"), nth=2), "entries", LedgerError("no"), nth=2
+            FailingAt(base.ledger, "append", LedgerError("locked"), nth=2), "entries", LedgerError("no"), nth=5
         )
         with pytest.raises(LedgerError):
             Governor(replace(base, ledger=ledger)).generate(example_request(), FakePipeline())

@@ -16,6 +16,7 @@ from governance.bodies import Judged, Subject, decision_of
 from governance.candidate import DETAILS_OMITTED
 from governance.canonical import canonical_bytes, canonical_digest, commitment, digest
 from governance.checkpoint import Checkpoint, LogKey, verify_receipt
+from governance.datasets.audit_entries import Audited, approved_record, audited_record, withdrawn_record
 from governance.entries import Entry, EntryKind, ErasedPart, LegalHoldScope, Receipt, Spending
 from governance.erasure import Basis, ErasureOrder, erased_record
 from governance.errors import DetectorError, GenerationError, GovernanceError, ReviewError, StorageError
@@ -24,12 +25,16 @@ from governance.forgetting import Eraser
 from governance.governor import Governor
 from governance.in_force import RecordedPolicy
 from governance.legal_holds import lifted_record, placed_record
+from governance.lineage.recall_entries import Cause, Recall, RecallBy, Targets
 from governance.manifest import Provenance
 from governance.media import UNCHECKED_UNMARKED
 from governance.merkle import EMPTY_ROOT, leaf_hash
 from governance.obligations import Obligations
 from governance.ports import ManifestReport, ManifestState
 from governance.recovery import recover
+from governance.registers.item_checks import RegisterName
+from governance.registers.items import RegisteredModel, Vendor
+from governance.registers.register import Registers
 from governance.replays import Difference, Sampled
 from governance.restoration import restored_record
 from governance.review_facts import Act
@@ -46,7 +51,10 @@ from governance.testing import (
     fake_parts,
 )
 from governance.testing.ledger_budgets import DAY
-from governance.testing.policy import admission_facts, release_facts, review_facts
+from governance.testing.policy import admission_facts, release_facts, review_facts, run_facts
+from governance.training.entries import denied_record, failed_record, started_record, trained_record
+from governance.training.policy_input import BaseFacts, LineageGrade, Phase, RunFacts, run_input
+from governance.training.runs import Consumed, DatasetUse, Method, ResultKind, RunPlan, TrainingResult
 from governance.types import (
     CandidateDecision,
     InputImage,
@@ -86,12 +94,18 @@ HELD_KINDS = {
 }
 NO_ATTEMPT = (
     HELD_KINDS
-    | {EntryKind.POLICY, EntryKind.WORK, EntryKind.ACCESS, EntryKind.RESTORED, EntryKind.MODE}
+    | {EntryKind.POLICY, EntryKind.WORK, EntryKind.REGISTER, EntryKind.ACCESS, EntryKind.RESTORED, EntryKind.MODE}
     | {
         EntryKind.ERASED,
         EntryKind.LEGAL_HOLD,
         EntryKind.LEGAL_HOLD_LIFTED,
         EntryKind.REPLAYED,
+        EntryKind.RECALLED,
+        EntryKind.TRAINING,
+        EntryKind.TRAINING_DENIED,
+        EntryKind.TRAINING_FAILED,
+        EntryKind.TRAINED,
+        EntryKind.DATASET,
     }
 )
 BY_NOW = Reason("test.by_now", "Not any more.", "")
@@ -204,9 +218,13 @@ def held_again(line):
 
 
 def registered():
-    """The entries of a work and of an API key."""
+    """The entries of a work, of a vendor and a model in the registers, and of an API key."""
     ledger = FakeLedger()
     principal = example_request().principal
+    registers = Registers(ledger)
+    registers.add(Vendor("house", "A house", contact="rights@example.org"), principal)
+    registers.add(RegisteredModel("example", dict(EXAMPLE_MODEL.components)), principal)
+    registers.withdraw(RegisterName.VENDORS, "house", principal)
     work = Work("A title", "An owner", "CC0-1.0", WorkAction.REVIEW, (digest(b"image"),))
     ledger.append(work_record(WorkChange.ADDED, work, principal))
     with TemporaryDirectory() as folder:
@@ -255,6 +273,54 @@ def made_again():
     return [entry for _, entry in parts.ledger.entries()]
 
 
+def recalled():
+    """The entries of a recall."""
+    ledger = FakeLedger()
+    recall = Recall(Cause(RecallBy.LICENCE, "CC-BY-4.0"), example_request().principal, "it ended")
+    for record in recall.records(Targets(models=(EXAMPLE_MODEL.digest,), assets=("an entry",))):
+        ledger.append(record)
+    return [entry for _, entry in ledger.entries()]
+
+
+def trained():
+    """The entries of runs that were denied, failed by themselves and by policy, and ended with an adapter and a model."""
+    ledger, engine = FakeLedger(), FakePolicyEngine()
+    use = DatasetUse("digits", "an entry", digest(b"root"))
+    who = example_request().principal
+    base = canonical_digest(dict(EXAMPLE_MODEL.components))
+    plan = RunPlan(
+        who, "marketing", Method.LORA, LineageGrade.WITNESSED, base, (use,), {"steps": 1}, {"caption": "a seven"}
+    )
+    facts = RunFacts(
+        who, "marketing", Phase.START, "lora", LineageGrade.WITNESSED, BaseFacts(base, "registered"), datasets=()
+    )
+    asked = run_input(facts, time=DAY + "T00:00:00.000Z", bundle_revision=engine.bundle_revision)
+    judged = Judged.of(engine.decide(Stage.TRAINING, asked), asked)
+    ledger.append(denied_record(plan, judged))
+    receipt = ledger.append(started_record(plan, judged))
+    ledger.append(failed_record(plan, receipt, "train", ValueError("No.")))
+    ledger.append(failed_record(plan, receipt, "finish", ValueError("No."), judged))
+    consumed = [Consumed("digits", use.root, 8, 1, b"\1")]
+    for result in (
+        TrainingResult(ResultKind.ADAPTER, digest(b"weights"), "a lora", digest(b"file"), "unet"),
+        TrainingResult(ResultKind.MODEL, base, "a model", components=EXAMPLE_MODEL.components),
+    ):
+        signature = {"method": "key", "file": digest(b"signature"), "key": digest(b"key")}
+        ledger.append(trained_record(plan, receipt, judged, consumed, result, signature))
+    return [entry for _, entry in ledger.entries()]
+
+
+def audited():
+    """The entries of two audits of a dataset, of an approval and of its withdrawal."""
+    ledger, who = FakeLedger(), example_request().principal
+    found = Audited("digits", digest(b"root"), 2, 3, {Outcome.ALLOW: 3}, b"{}", b"[]", digest(b"bundle"), "marketing")
+    first = audited_record(found, who)
+    again = audited_record(replace(found, audit="another"), who, first.entry)
+    for record in (first, again, approved_record(again.entry, who, "read"), withdrawn_record(again.entry, who)):
+        ledger.append(record)
+    return [entry for _, entry in ledger.entries()]
+
+
 @pytest.fixture(scope="module")
 def written():
     """Bodies of every kind, from every way of getting there."""
@@ -278,6 +344,9 @@ def written():
         came_back(),
         forgotten(),
         made_again(),
+        recalled(),
+        audited(),
+        trained(),
     ]
     for entry in (entry for run in runs for entry in run):
         found[entry.kind].append(entry.body)
@@ -317,9 +386,12 @@ def test_a_member_of_some_bodies_is_said_to_be_only_theirs(kind, written):
         "only in shadow mode": lambda body: (
             body["decision"]["reasons"] == [{"code": SHADOWED.code, "path": SHADOWED.path}]
         ),
+        "only in an audit": lambda body: body["change"] == "audited",
+        "only in an approval or a withdrawal": lambda body: body["change"] != "audited",
         "only in a replay": lambda body: body["basis"] == "replay",
         "only where something was generated": lambda body: body["drafts"]["regenerated"] is not None,
         "only where what people would need to know was erased": lambda body: body["item"] == 1,
+        "only where policy refused the result": lambda body: body["step"] == "finish",
         "only where people had let it go": lambda body: (
             body.get("step") == "restore"
             or body.get("decision", {}).get("reasons") == [{"code": BY_NOW.code, "path": ""}]
@@ -378,6 +450,15 @@ def test_every_object_in_a_body_is_described(written):
         "differences",
         "sample",
         "scope",
+        "recall",
+        "item",
+        "targets",
+        "datasets",
+        "started",
+        "consumed",
+        "outcomes",
+        "result",
+        "signature",
     }
 
 
@@ -398,8 +479,11 @@ def test_every_step_is_documented():
 
 
 def test_documents_are_documented():
-    assert names(section(RECORDS, "The policy input")) == {*admission_facts(), *release_facts(), *review_facts()}
+    asked = (admission_facts(), release_facts(), review_facts(), run_facts())
+    assert names(section(RECORDS, "The policy input")) == {name for facts in asked for name in facts}
     assert names(section(RECORDS, "The model")) == set(EXAMPLE_MODEL.as_json())
+    consumed = Consumed("digits", digest(b"root"), 8, 1, b"\1")
+    assert names(section(RECORDS, "What a run consumed")) == set(json.loads(consumed.document().content))
     picture = InputImage("image", example_picture())
     facts = request_facts(example_request(opaque=(OPAQUE,)), EXAMPLE_MODEL, (InspectedInput(picture, ()),))
     judged = Judged.of(FakePolicyEngine().decide(Stage.ADMISSION, admission_facts()), admission_facts())

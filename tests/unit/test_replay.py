@@ -1,6 +1,7 @@
 """What replaying recorded decisions counts: every one once, each change by what changed, and never more than was asked."""
 
 import dataclasses
+import json
 from collections import Counter
 
 import pytest
@@ -18,6 +19,7 @@ from governance_adapters.policy.bundle import Bundle, default_bundle_path
 from governance_adapters.policy.questions import LEDGER, Answer, Contrast, Question, Side
 from governance_adapters.policy.recorded import Loss, Lost, RecordedDecision, recorded_decisions
 from governance_adapters.policy.replay import OTHER_PROBLEMS, REFUSED, Report, StageTally, replay
+from governance_adapters.policy.schemas import Schemas
 
 BUNDLE = Bundle.load(default_bundle_path())
 PAST = Digest("ab" * 32)
@@ -171,7 +173,10 @@ class TestReplay:
         other = recorded()
         question = dataclasses.replace(other.question, stage=Stage.TRAINING)
         decision = dataclasses.replace(other.decision, stage=Stage.TRAINING)
-        report = replayed(deciding(), dataclasses.replace(other, question=question, decision=decision))
+        documents = {path.name: json.loads(path.read_text()) for path in BUNDLE.root.glob("schemas/*.json")}
+        del documents["training.input.json"]
+        lacking = deciding(bundle=dataclasses.replace(BUNDLE, schemas=Schemas(documents)))
+        report = replayed(lacking, dataclasses.replace(other, question=question, decision=decision))
         assert report.stages["training"].not_evaluable == Counter({REFUSED: 1})
         assert report.not_evaluable[0].details == ("there is no schemas/training.input.json",)
 

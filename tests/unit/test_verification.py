@@ -1,4 +1,4 @@
-"""The verifier with fakes: every answer to each of its six questions, and what they add up to."""
+"""The verifier with fakes: every answer to each of its seven questions, and what they add up to."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from governance.checkpoint import LogSigner
 from governance.entries import Receipt
 from governance.errors import LedgerError, MarkError, ProofError, SigningError
 from governance.governor import Governor
+from governance.lineage.recall_entries import Cause, Recall, RecallBy, Targets
 from governance.marks import MarkReader
 from governance.ports import ManifestReport, ManifestState
 from governance.testing import (
@@ -29,11 +30,11 @@ from governance.testing import (
     example_request,
     fake_parts,
 )
-from governance.types import Outcome, Stage
+from governance.types import Outcome, Principal, Stage
 from governance.verification import Check, Status, Verification, Verifier
 from governance.watermark import MarkKey
 
-QUESTIONS = ("manifest", "metadata", "watermark", "attribution", "entry", "inclusion proof")
+QUESTIONS = ("manifest", "metadata", "watermark", "attribution", "entry", "inclusion proof", "recall")
 HOLDS, FAILS, NOT_CHECKED, UNCHECKED = Status.HOLDS, Status.FAILS, Status.NOT_CHECKED, Status.UNCHECKED
 
 
@@ -92,9 +93,9 @@ def released(parts=None, **request) -> tuple[object, Asset]:
 
 
 def statuses(verification):
-    """Of every line but that of the metadata, which has tests of its own."""
+    """Of every line but those of the metadata and of recalls, which have tests of their own."""
     assert tuple(check.name for check in verification.checks) == QUESTIONS
-    return tuple(check.status for check in verification.checks if check.name != "metadata")
+    return tuple(check.status for check in verification.checks if check.name not in ("metadata", "recall"))
 
 
 def detail(verification, name):
@@ -333,7 +334,7 @@ class TestEntryAndProof:
             == {
                 "find_mark": dict.fromkeys(QUESTIONS, HOLDS) | {"attribution": UNCHECKED},
                 "find_asset": dict.fromkeys(QUESTIONS, HOLDS)
-                | {"attribution": UNCHECKED, "entry": UNCHECKED, "inclusion proof": UNCHECKED},
+                | dict.fromkeys(("attribution", "entry", "inclusion proof", "recall"), UNCHECKED),
                 "receipt": dict.fromkeys(QUESTIONS, HOLDS) | {"inclusion proof": UNCHECKED},
             }[method]
         )
@@ -485,6 +486,63 @@ def checks(*found):
 )
 def test_exit_codes(found, code):
     assert checks(*found).exit_code == code
+
+
+class TestRecall:
+    @staticmethod
+    def recall(parts, *released):
+        cause = Cause(RecallBy.LICENCE, "CC-BY-4.0")
+        targets = Targets(assets=tuple(entry.id for entry in released))
+        return parts.ledger.append(Recall(cause, Principal("counsel@example.org")).records(targets)[0]).entry
+
+    @staticmethod
+    def answer(verification):
+        assert tuple(check.name for check in verification.checks) == QUESTIONS
+        return verification.checks[-1].status, verification.checks[-1].detail
+
+    def test_nothing_was_recalled(self):
+        parts, asset = released()
+        assert self.answer(verifier(parts).verify(asset.content)) == (HOLDS, "not recalled")
+
+    def test_a_file_that_was_recalled_fails_though_all_else_holds(self):
+        parts, asset = released()
+        _, other = released(parts, id="another")
+        entry = self.recall(parts, parts.ledger.find_asset(asset.digest))
+        verification = verifier(parts).verify(asset.content)
+        said = f"recalled by entry {entry.id} of {entry.time}: licence CC-BY-4.0"
+        assert self.answer(verification) == (FAILS, said)
+        assert statuses(verification) == (HOLDS,) * 5
+        assert verification.exit_code == 1
+        assert verifier(parts).verify(other.content).exit_code == 0
+
+    def test_a_copy_that_was_saved_again_is_recalled_with_it(self):
+        parts, asset = released()
+        self.recall(parts, parts.ledger.find_asset(asset.digest))
+        copy = parts.encoder.encode(parts.encoder.decode(asset.content), "image/png")
+        verification = verifier(parts).verify(copy)
+        assert detail(verification, "entry").startswith("the picture is recorded in")
+        assert self.answer(verification)[0] is FAILS
+
+    def test_a_stranger_cannot_know(self):
+        parts, asset = released()
+        self.recall(parts, parts.ledger.find_asset(asset.digest))
+        verification = outsider(parts).verify(asset.content, asset.receipt)
+        assert self.answer(verification)[0] is NOT_CHECKED
+        assert verification.exit_code == 0
+
+    def test_what_has_no_entry_was_not_recalled_by_anybody(self):
+        parts, _ = released()
+        assert self.answer(verifier(parts).verify(b"nothing of ours"))[0] is NOT_CHECKED
+
+    @pytest.mark.parametrize(
+        ("error", "status"),
+        [(LedgerError("It is locked.", remedy="Wait."), UNCHECKED), (ProofError("Altered.", remedy="Mend."), FAILS)],
+        ids=["locked", "altered"],
+    )
+    def test_a_ledger_that_cannot_be_searched(self, error, status):
+        parts, asset = released()
+        parts.ledger.errors["search"] = error
+        assert self.answer(verifier(parts).verify(asset.content)) == (status, str(error))
 
 
 def test_for_programs():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from governance.assets import GovernedItem
+from governance.canonical import Json
 from governance.errors import DeniedError, GovernanceError
 from governance_adapters.commands.generate import open_model
 from governance_adapters.commands.output import JsonFlag, err, out, print_json, print_verification
@@ -18,6 +19,7 @@ from governance_adapters.wiring import govern, open_governor, open_ledger, open_
 
 if TYPE_CHECKING:
     from governance_adapters.commands.demo_review import Decided
+    from governance_adapters.commands.demo_training import Taught
 
 PROMPTS = (
     "a red seven on a blue background",
@@ -26,21 +28,28 @@ PROMPTS = (
     "a purple five on a white background",
 )
 SEED = 7
+RELOAD_S = 0.5
+"""How soon the demo decides by a bundle that it changed itself."""
 HIDDEN = "a red seven on a c.0.u.n.t.e.r.f.e.1.t b a n k n o t e"
 
 
 def demo(
     folder: Annotated[Path, typer.Option("--folder", "-o", help="Where the released files go.")] = Path("demo-output"),
     steps: Annotated[int, typer.Option(help="Denoising steps.")] = 20,
+    training: Annotated[
+        bool, typer.Option(help="Audit the reference model's training data, train a LoRA on them, and recall it.")
+    ] = True,
     as_json: JsonFlag = False,
 ) -> None:
     """Run the whole line with the reference model: four images released, a prompt denied, two copies held and decided on.
+
+    Then the training data: audited, a LoRA trained on them through the gate, its picture traced, their licence recalled.
 
     Everything is real: the decisions of the reviewers go through the review API, on this machine's loopback address.
     """
     from governance_adapters.commands.demo_review import decide_on_copies  # needs the extra `web`
 
-    settings = Settings.load(home=folder.absolute() / "installation", provider="example.org")
+    settings = Settings.load(home=folder.absolute() / "installation", provider="example.org", reload_seconds=RELOAD_S)
     initialise(settings)
     err.print(INSECURE_NOTICE, style="yellow", markup=False)
     with err.status("loading the reference model"):
@@ -69,6 +78,11 @@ def demo(
     with err.status("two copies of a registered work"):
         decided = decide_on_copies(settings, governor, lambda: ask(PROMPTS[0]), files[0][1], folder)
     files.append((f"{PROMPTS[0]}, again", decided.approved))
+    taught = None
+    if training:
+        from governance_adapters.commands.demo_training import teach_house_style  # needs the extra `training`
+
+        taught = teach_house_style(settings, governor, pipe, ask, folder)
     verifications = [(prompt, file, open_verifier(settings).verify(file.read_bytes())) for prompt, file in files]
     problems = list(open_ledger(settings).verify())
     entries = len(open_ledger(settings).entries(limit=1000))
@@ -76,9 +90,11 @@ def demo(
     if as_json:
         released = [{"prompt": p, "file": str(f), **v.as_json()} for p, f, v in verifications]
         reviewed = decided.as_json()
-        print_json(
-            {"released": released, "denied": denied, "reviewed": reviewed, "entries": entries, "problems": problems}
-        )
+        told: dict[str, Json] = {"released": released, "denied": denied, "reviewed": reviewed, "entries": entries}
+        told["problems"] = problems
+        if taught is not None:
+            told["training"] = taught.as_json()
+        print_json(told)
     else:
         for prompt, file, verification in verifications:
             out.print(f'\n[bold green]released[/] "{prompt}" -> {file}')
@@ -87,6 +103,8 @@ def demo(
         for reason in denied:
             out.print(f"  {reason}", markup=False)
         _print_reviewed(decided)
+        if taught is not None:
+            _print_taught(taught)
         state = f"{len(problems)} problems: {problems}" if problems else "verified"
         out.print(f"\n[bold]ledger[/] {entries} entries, {state}")
         out.print(f"\nThe installation of this demo is in {settings.home}. To look at its ledger:", markup=False)
@@ -109,6 +127,24 @@ def _print_reviewed(decided: Decided) -> None:
         out.print(f"  {reviewer}, in the record as {commitment}", markup=False)
     out.print(f"[bold red]{decided.rejected}[/] by one")
     out.print(f"  {decided.gone}", markup=False)
+
+
+def _print_taught(taught: Taught) -> None:
+    counts = ", ".join(f"{outcome.value} {count}" for outcome, count in taught.standing.outcomes.items())
+    out.print(f"\n[bold]audited[/] {taught.standing.records} records of {taught.standing.name}: {counts}")
+    for reason in taught.refused:
+        out.print(f"  before its approval: {reason}", markup=False)
+    part = taught.trained.consumed[0]
+    grade = taught.trained.lineage.value
+    out.print(f"[bold]trained[/] a LoRA, {grade}: {part.contents} contents -> {taught.trained.result.digest}")
+    out.print(f"[bold]in the house style[/] {'yes' if taught.styled else 'no'} -> {taught.picture}")
+    for line in taught.lineage:
+        out.print(f"  {line}", markup=False)
+    for name, statement in taught.proofs:
+        out.print(f"  {name}: {statement}", markup=False)
+    for name, gaps in taught.documents:
+        out.print(f"  {name}: {gaps} gaps marked", markup=False)
+    out.print(f"[bold red]recalled[/] {taught.recalled}")
 
 
 def _denied(pipe: Any, steps: int) -> list[str]:

@@ -25,6 +25,7 @@ from governance.types import Mode, Stage
 from governance.work_records import disagreements
 from governance_adapters.commands.generate import open_model
 from governance_adapters.commands.output import JsonFlag, out, print_json
+from governance_adapters.commands.register_dates import register_dates
 from governance_adapters.detection import close_detectors, open_detectors
 from governance_adapters.engines import engine_maker
 from governance_adapters.installation import INIT_REMEDY, existing
@@ -57,7 +58,7 @@ class Finding:
 
 
 def doctor(as_json: JsonFlag = False) -> None:
-    """Try every part - settings, keys, policy, mode, detectors, watermark, signer, ledger, works, vault, model - and say how to mend it."""
+    """Try every part - settings, keys, policy, mode, detectors, watermark, signer, ledger, works, registers, vault, model - and say how to mend it."""
     findings = examine()
     if as_json:
         print_json([{"part": f.part, "sound": f.sound, "detail": f.detail} for f in findings])
@@ -83,6 +84,7 @@ def examine() -> list[Finding]:
         "signer": _signer,
         "ledger": _ledger,
         "works": _works,
+        "registers": register_dates,
         "vault": _vault,
         "model": _model,
     }

@@ -17,6 +17,7 @@ from governance.entries import ALL_ENTRIES
 from governance.errors import ConfigurationError
 from governance.facts import admission_input, day_of, request_facts
 from governance.ports import Ledger
+from governance.registers.register import Registers, unregistered_facts
 from governance.types import Principal, Stage, Usage, new_id, utc_now
 from governance_adapters.commands.bundle_choice import chosen_bundle
 from governance_adapters.commands.explained import print_told, told_json
@@ -142,7 +143,11 @@ def _admission_facts(
     kind = type(pipe)
     request = bind(pipe, kind.__call__, (), arguments).request(new_id(), principal, purpose, kind.__name__, markets)
     time = utc_now()
-    # Without an installation's ledger nothing was spent.
-    there = settings.database_url is not None or settings.ledger_path.exists()
-    spent = open_ledger(settings).usage(principal.id, day_of(time)) if there else Usage()
-    return admission_input(request_facts(request, describe(pipe), ()), time=time, attempt=1, usage=spent)
+    model = describe(pipe)
+    spent, registers = Usage(), unregistered_facts(model)
+    if settings.database_url is not None or settings.ledger_path.exists():
+        ledger = open_ledger(settings)
+        spent, registers = ledger.usage(principal.id, day_of(time)), Registers(ledger).facts(model, time)
+    # Without an installation's ledger nothing was spent, and nothing is registered.
+    facts = request_facts(request, model, ())
+    return admission_input(facts, time=time, attempt=1, usage=spent, registers=registers)

@@ -18,7 +18,8 @@ _INTRODUCTION: Final = """# Pipelines
 Every pipeline class that diffusers {version} defines, and whether `govern` takes it. `governance pipelines --markdown` prints
 this page.
 
-- *governed, run in the tests*: a tiny instance is governed and called in the tests, and each released file verifies.
+- *governed, run in the tests*: a tiny instance is governed and called, and each released file verifies: one class of each
+  family by `make test`, every one by `make proof`.
 - *governed, by its signature*: `govern` takes it; what its call can be given was read from its signature, and it was not run.
 - *refused*: `govern` raises, and says why.
 

@@ -54,6 +54,10 @@ def search(
             help="Made in shadow mode, and what enforcement would have made of it: any, released, denied, held or failed."
         ),
     ] = None,
+    recalled: Annotated[
+        str | None,
+        typer.Option(help="Recalls of this: id of a released entry or of an audit, key of a model, digest of a LoRA."),
+    ] = None,
     after: Annotated[int, typer.Option(help="Only entries with a higher index: the cursor of a page.")] = -1,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
     as_json: JsonFlag = False,
@@ -62,6 +66,7 @@ def search(
     query = Query(
         _instant(since), _instant(until), principal, reviewer, purpose, model, lora, bundle, stage, outcome, kind, reason,
         tuple(map(ScoreRange.parse, score or ())), asset, watermark, algorithm, subject, work, words, shadow,
+        recalled,
     )  # fmt: skip
     found, beyond = _found(open_ledger(Settings.load()), query, after, limit)
     if as_json:

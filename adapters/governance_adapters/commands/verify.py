@@ -86,7 +86,7 @@ def verify(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say line by line whether manifest, metadata, watermark, attribution, entry and inclusion proof of FILE hold.
+    """Say line by line whether manifest, metadata, watermark, attribution, entry and inclusion proof of FILE hold, and no recall.
 
     The last line says by which installation or keys it was judged. Exit code 0: all hold. 1: something fails. 2:
     something could not be checked. With --profile, 0: every required field of the rule is there; 1: not.

@@ -62,22 +62,31 @@ class C2paReader:
         Raises:
             SigningError: the trust roots cannot be used.
         """
+        return self.read_store(content)[0]
+
+    def read_store(self, content: bytes) -> tuple[ManifestReport, Mapping[str, Any]]:
+        """What `read` says, and the whole manifest store as c2pa-rs writes it; empty where there is none to be read.
+
+        Raises:
+            SigningError: the trust roots cannot be used.
+        """
         media_type = media_type_of(content)
         if media_type is None:
-            return ManifestReport(ManifestState.MISSING)
+            return ManifestReport(ManifestState.MISSING), {}
         with _context(self._settings) as context:
             try:
                 reader = c2pa.Reader.try_create(media_type, io.BytesIO(content), context=context)
                 if reader is None:
-                    return ManifestReport(ManifestState.MISSING)
+                    return ManifestReport(ManifestState.MISSING), {}
                 with reader:
-                    return manifest_report(str(reader.get_validation_state()), json.loads(reader.json()))
+                    store = json.loads(reader.json())
+                    return manifest_report(str(reader.get_validation_state()), store), store
             except c2pa.C2paError as error:
                 if str(error).startswith("Remote"):
                     # The file only says where a manifest may lie; nothing is ever fetched for a file.
-                    return ManifestReport(ManifestState.MISSING, problems=(INACCESSIBLE,))
+                    return ManifestReport(ManifestState.MISSING, problems=(INACCESSIBLE,)), {}
                 # Whatever c2pa-rs cannot make sense of carries no proof.
-                return ManifestReport(ManifestState.INVALID, problems=(GENERAL_ERROR,))
+                return ManifestReport(ManifestState.INVALID, problems=(GENERAL_ERROR,)), {}
 
 
 class C2paSigner:

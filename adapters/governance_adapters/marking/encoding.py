@@ -17,15 +17,15 @@ Files are read by Pillow, which sees the size in the header before it decodes an
 from __future__ import annotations
 
 import io
-from typing import Final, cast
+from typing import Final
 
 import cv2
-import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from governance.errors import MarkError
 from governance.pixels import require_pixels
 from governance.types import Pixels
+from governance_adapters.upright import upright_rgb
 
 PNG: Final = "image/png"
 JPEG: Final = "image/jpeg"
@@ -41,7 +41,6 @@ _JPEG_SETTINGS: Final = (
     cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
     cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,  # halved chroma would smear drawn edges, and cost nothing to keep
 )
-_WHITE: Final = (255, 255, 255, 255)
 
 
 class ImageEncoder:
@@ -84,7 +83,7 @@ class ImageEncoder:
             width, height = picture.size
             if width * height > self._max_pixels:
                 raise self._too_large(f"A picture of {width} x {height} px")
-            return _rgb(ImageOps.exif_transpose(picture))
+            return upright_rgb(picture)
         except MarkError:
             raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # Pillow's own, higher limit
@@ -122,15 +121,3 @@ def _webp(image: Pixels) -> bytes:
 
 def _cannot_encode(why: object) -> MarkError:
     return MarkError(f"The picture cannot be encoded: {why}.", remedy="Generate a smaller picture.")
-
-
-def _rgb(picture: Image.Image) -> Pixels:
-    if picture.mode.startswith("I"):
-        # Pillow would clip 16-bit grey at 255 and make it white.
-        grey = (np.asarray(picture).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)
-        return cast("Pixels", np.ascontiguousarray(np.repeat(grey[:, :, None], 3, axis=2)))
-    if picture.has_transparency_data:
-        opaque = Image.new("RGBA", picture.size, _WHITE)
-        opaque.alpha_composite(picture.convert("RGBA"))
-        picture = opaque
-    return np.array(picture.convert("RGB"), dtype=np.uint8)

@@ -22,7 +22,7 @@ from governance_adapters.policy.bundle_files import DATA, MANIFEST, MEND, json_o
 from governance_adapters.policy.data_checks import DATA_SCHEMA, check_data, check_manifest
 from governance_adapters.policy.schemas import Schemas
 
-STAGES = (Stage.ADMISSION, Stage.RELEASE, Stage.REVIEW)
+STAGES = (Stage.ADMISSION, Stage.RELEASE, Stage.REVIEW, Stage.TRAINING)
 """The stages that every bundle decides on."""
 _DECISION_SCHEMA = "decision.json"
 

@@ -103,6 +103,8 @@ def _references(data: Mapping[str, Any]) -> Iterator[tuple[str, str, Iterable[st
     yield "review", "roles", review["roles"]
     for act, roles in review["acts"].items():
         yield f"review.acts.{act}", "roles", roles
+    yield "training.approvers", "roles", data["training"]["approvers"]
+    yield "training.trainers", "roles", data["training"]["trainers"]
     for queue, rule in review["queues"].items():
         yield f"review.queues.{queue}", "roles", rule["roles"]
     for table in ("licences", "works"):
@@ -120,6 +122,7 @@ def _references(data: Mapping[str, Any]) -> Iterator[tuple[str, str, Iterable[st
 def _check_thresholds(data: Mapping[str, Any]) -> None:
     tables = {"thresholds": data["thresholds"]}
     tables |= {f"markets.{name}.thresholds": rule.get("thresholds", {}) for name, rule in data["markets"].items()}
+    tables["training.thresholds"] = data["training"]["thresholds"]
     for place, table in tables.items():
         for label, threshold in table.items():
             if threshold["review"] > threshold["deny"]:

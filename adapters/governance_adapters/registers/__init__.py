@@ -1,1 +1,1 @@
-"""What is checked about a model before it is registered."""
+"""Adapters for the registers: OpenSSF signatures of models."""

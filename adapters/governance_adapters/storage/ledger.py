@@ -28,10 +28,11 @@ from governance.entries import (
     Recorded,
 )
 from governance.errors import LedgerError
+from governance.lineage.releases import Release
 from governance.records import ClaimState, check_span
 from governance.search import Query, Rollup, SearchPage
 from governance.types import Fingerprint, Usage
-from governance_adapters.storage import claims, erasing, hold_rows, postings, reader, searching, usage
+from governance_adapters.storage import claims, erasing, hold_rows, postings, reader, releases, searching, usage
 from governance_adapters.storage.audit import Audit
 from governance_adapters.storage.audit_parts import Told
 from governance_adapters.storage.audit_processes import several
@@ -331,6 +332,10 @@ class SqlLedger:
     def search(self, query: Query, *, after: int = -1, limit: int = 100) -> SearchPage:
         """See `Ledger.search`."""
         return self._of_index(lambda connection: searching.search(connection, query, after, limit))
+
+    def released_by(self, model: str, *, after: int = -1, limit: int = 1000) -> Sequence[tuple[int, Release]]:
+        """See `Ledger.released_by`."""
+        return self._of_index(lambda connection: releases.released_by(connection, model, after, limit))
 
     def alike(self, fingerprint: Fingerprint, *, limit: int = 100) -> Sequence[MarkRecord]:
         """See `Ledger.alike`."""

@@ -12,11 +12,12 @@ from governance.canonical import Digest
 from governance.entries import Entry, EntryKind
 from governance.erasure import ASSET
 from governance.holds import hold_named
+from governance.lineage.recalled import check_not_recalled
 from governance.ports import Ledger
 from governance.review_facts import Act
 from governance.types import Mode
 from governance_adapters.web.models import DIGEST_PATTERN, AssetName, AssetRecord
-from governance_adapters.web.problems import NOT_FOUND, ApiError
+from governance_adapters.web.problems import NOT_FOUND, RECALLED, ApiError
 from governance_adapters.web.routes import PartsOf, json_response, operation, router
 from governance_adapters.web.shown import entry_json, shadow_json
 
@@ -66,7 +67,7 @@ def read_asset(asset: AssetName, parts: PartsOf) -> Response:
     operation_id="readAssetContent",
     summary="The released bytes.",
     response_class=Response,
-    **operation(Act.LEDGER_READ, NOT_FOUND, shown=_BYTES),
+    **operation(Act.LEDGER_READ, NOT_FOUND, RECALLED, shown=_BYTES),
 )
 def read_content(asset: AssetName, parts: PartsOf) -> Response:
     """To be saved as they are: saving a picture again destroys its manifest."""
@@ -74,6 +75,7 @@ def read_content(asset: AssetName, parts: PartsOf) -> Response:
     body: Any = released.body["asset"]
     if erased := parts.ledger.erasures(released.id).get(ASSET):
         raise ApiError(NOT_FOUND, f"The file was erased, as entry {erased} records.")
+    check_not_recalled(parts.ledger, released)
     content = parts.vault.get(Digest(body["digest"]))
     media = body["media_type"] if body["media_type"] in SUFFIXES else "application/octet-stream"
     name = f"{body['digest'][:16]}.{SUFFIXES.get(media, 'bin')}"

@@ -42,7 +42,7 @@ def image_limiter(request: Request) -> CapacityLimiter:
 @routes.post(
     "/verify",
     operation_id="verifyFile",
-    summary="Verify a file: manifest, watermark, attribution, entry, inclusion proof.",
+    summary="Verify a file: manifest, metadata, watermark, attribution, entry, inclusion proof, recall.",
     response_model=VerificationModel,
     **operation(Act.FILES_VERIFY, takes=FORM),
 )

@@ -28,6 +28,7 @@ from governance.errors import (
     ObligationError,
     PolicyError,
     QueryError,
+    RecalledError,
     RequestError,
     ReviewError,
     SigningError,
@@ -60,6 +61,7 @@ NOT_FOUND: Final = Kind("not-found", 404, "There is no such thing")
 METHOD: Final = Kind("method", 405, "This method is not supported here")
 SLOW: Final = Kind("slow", 408, "The body did not arrive in time")
 CONFLICT: Final = Kind("conflict", 409, "It stands otherwise than this request takes for granted")
+RECALLED: Final = Kind("recalled", 410, "The file was recalled")
 TOO_LARGE: Final = Kind("too-large", 413, "The request is too large")
 URL_TOO_LONG: Final = Kind("url-too-long", 414, "The address is too long")
 MEDIA: Final = Kind("media-type", 415, "The body has another media type than this takes")
@@ -83,6 +85,7 @@ _BY_ERROR: Final[tuple[tuple[type[GovernanceError], Kind], ...]] = (
     (WorkExistsError, CONFLICT),
     (WorkError, UNAVAILABLE),
     (WithheldError, CONFLICT),
+    (RecalledError, RECALLED),
     (ObligationError, UNAVAILABLE),
     (PolicyError, UNAVAILABLE),
     (LedgerError, UNAVAILABLE),

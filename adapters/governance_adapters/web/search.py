@@ -80,6 +80,10 @@ def filters(
         Literal["any", "released", "denied", "held", "failed"] | None,
         Query(description="Made in shadow mode, and what enforcement would have made of it."),
     ] = None,
+    recalled: Annotated[
+        Text,
+        Query(description="Recalls of this: id of a released entry or of an audit, key of a model, digest of a LoRA."),
+    ] = None,
 ) -> asked.Query:
     """The query.
 
@@ -89,7 +93,7 @@ def filters(
     ranges = tuple(map(asked.ScoreRange.parse, score.split(","))) if score else ()
     return asked.Query(
         since, until, principal, reviewer, purpose, model, adapter, bundle, stage, outcome, kind, reason, ranges, asset,
-        watermark, algorithm, subject, work, words, shadow,
+        watermark, algorithm, subject, work, words, shadow, recalled,
     )  # fmt: skip
 
 

@@ -5,7 +5,18 @@
 
 from __future__ import annotations
 
-from governance.testing.corpus import acts, admission, findings, media, models, prompts, release, review
+from governance.testing.corpus import (
+    acts,
+    admission,
+    findings,
+    media,
+    models,
+    prompts,
+    registers,
+    release,
+    review,
+    training,
+)
 from governance.testing.corpus.cases import Case, changed_data, example_data
 
 __all__ = ["Case", "cases", "changed_data", "example_data", "malformed_cases", "rule_cases"]
@@ -18,10 +29,11 @@ def cases() -> list[Case]:
 
 def malformed_cases() -> list[Case]:
     """Every part of a good input taken away or made of another type, and inputs that are no objects at all."""
-    return [*admission.malformed_cases(), *release.malformed_cases(), *review.malformed_cases()]
+    parts = (admission, release, review, training)
+    return [case for part in parts for case in part.malformed_cases()]
 
 
 def rule_cases() -> list[Case]:
     """A good input for each stage, and for each rule one that differs from it by what the rule is about."""
-    parts = (admission, models, prompts, release, findings, media, review, acts)
+    parts = (admission, models, registers, prompts, release, findings, media, review, acts, training)
     return [case for part in parts for case in part.rule_cases()]

@@ -23,7 +23,7 @@ from governance.testing.corpus.cases import (
     scored,
     unchanged,
 )
-from governance.testing.corpus.models import ADAPTER, LORA
+from governance.testing.corpus.models import ADAPTER, LORA, loaded
 from governance.testing.corpus.reviewing import REVIEW
 from governance.testing.policy import admission_facts
 from governance.types import Stage
@@ -195,6 +195,8 @@ def _data_cases() -> list[Case]:
         "opaque arguments noted": {"opaque": {**opaque, "latents": "note"}},
         "encoded prompts allowed": {"encoded_prompts": "allow"},
         "undisclosed origins allowed": {"undisclosed": "allow"},
+        "answer about registered adapters missing": {"unregistered": {"models": "deny"}},
+        "misspelt answer about registered models": {"unregistered": {"adapters": "deny", "models": "no"}},
         "input manifests noted": {"input_manifests": {"none": "note", "untrusted": "deny"}},
         "kind of input manifest missing": {"input_manifests": {"none": "allow"}},
         "nobody reviews": {"review": {**REVIEW, "roles": []}},
@@ -215,9 +217,10 @@ def _data_cases() -> list[Case]:
 _KEYS = {
     "adapters", "allow_audio", "allow_inputs", "allow_promptless", "blocked_terms", "budgets", "encoded_prompts", "input_manifests",
     "licences", "limits", "markets", "models", "negative_terms", "normaliser", "obligations", "opaque", "protected_names", "purposes",
-    "required_detectors", "review", "roles", "small_images", "thresholds", "undisclosed", "visible_label", "works",
+    "required_detectors", "review", "roles", "small_images", "thresholds", "undisclosed", "unregistered", "visible_label",
+    "works",
 }  # fmt: skip
-"""All that the data hold."""
+"""All that the data hold, but for what only training reads."""
 _FULL_DATA: Mapping[str, Any] = {
     "adapters": {ADAPTER["digest"]: LORA},
     "allow_inputs": True,
@@ -230,13 +233,13 @@ def _full_facts() -> dict[str, Any]:
     """A good request with all that may be missing or empty; allowed under `_FULL_DATA`."""
     facts: dict[str, Any] = admission_facts()
     first, *others = facts["prompts"]
+    loaded(ADAPTER, base=facts["registers"]["model"]["key"], expires="2027-01-01T00:00:00Z")(facts)
     return {
         **facts,
         "request": {**facts["request"], "markets": ["EU", "US"]},
         "prompts": [{**first, "hints": ["base64"], "hidden": ["what", "it", "says"]}, *others],
         "inputs": [{**IMAGE, "manifest": "trusted", "findings": [{**FINDING, **WORK}, SIMILAR]}],
         "opaque": [{"parameter": "prompt_embeds", "kind": "embedding", "digest": None}],
-        "model": {**facts["model"], "adapters": [ADAPTER]},
         "usage": {"images": 1, "steps": 30, "pixels": 65_536, "step_pixels": 1_966_080},
     }
 

@@ -140,13 +140,15 @@ def malformed(
     unread: Sequence[str] = UNREAD,
     optional: Sequence[str] = OPTIONAL,
     signed: Sequence[str] = (),
+    nullable: Sequence[str] = (),
     data: Mapping[str, Any] | None = None,
     about: str = "",
 ) -> list[Case]:
     """Every part of good facts taken away or made of another type, and inputs that are no objects at all.
 
     `unread` are JSON pointers to facts that no rule looks at, with all that begins with them; `optional` are those of
-    facts that may be missing, `signed` those of numbers that may be negative. The facts must be allowed under `data`.
+    facts that may be missing, `signed` those of numbers that may be negative, and `nullable` of facts that may be null. The
+    facts must be allowed under `data`.
     `about` tells these cases from others of the stage.
     """
     changes = data or {}
@@ -159,7 +161,8 @@ def malformed(
     for pointer in _pointers(good, ""):
         if not pointer.startswith(tuple(unread)):
             for name, content in _mutants(good, pointer, optional):
-                if pointer not in signed or name != "negative":
+                fine = (pointer in signed and name == "negative") or (pointer in nullable and name == "null")
+                if not fine:
                     codes = frozenset({_code(pointer, name)})
                     found.append(Case(f"{title}: {pointer} {name}", stage, content, "deny", codes, changes))
     return found

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from governance.canonical import MAX_SAFE_INTEGER, canonical_digest, digest
-from governance.testing.corpus.cases import Case, both, case_maker, put, unchanged
+from governance.testing.corpus.cases import Case, Change, both, case_maker, put, unchanged
 from governance.testing.examples import EXAMPLE_MODEL
 from governance.testing.policy import EXAMPLE_TIME, admission_facts
 from governance.types import Stage
@@ -22,6 +22,15 @@ _MODEL: Mapping[str, Any] = {
 }
 ADAPTER: Mapping[str, Any] = {"name": "style", "digest": digest(b"lora"), "scale_thousandths": 800}
 LORA: Mapping[str, Any] = {"name": "style", "licence": "MIT", "data_origin": "drawn"}
+
+
+def loaded(*adapters: Mapping[str, Any], **standing: str) -> Change:
+    """With these adapters in force, all of which stand in the register, for ever and for any base but for `standing`."""
+    registered = {"state": "registered", "base": "", "expires": "", **standing}
+    return both(
+        put("/model/adapters", list(adapters)),
+        put("/registers/adapters", [{**registered, "digest": adapter["digest"]} for adapter in adapters]),
+    )
 
 
 def rule_cases() -> list[Case]:
@@ -75,11 +84,11 @@ def _adapter_cases() -> list[Case]:
     two = [ADAPTER, {**ADAPTER, "digest": digest(b"other")}]
     half = {**ADAPTER, "scale_thousandths": 400}
     return [
-        _case("adapter", put("/model/adapters", [ADAPTER]), "deny", "adapter.not_allowed"),
+        _case("adapter", loaded(ADAPTER), "deny", "adapter.not_allowed"),
         _lora("allowed adapter", "allow"),
-        _case("one of two adapters allowed", put("/model/adapters", two), "deny", "adapter.not_allowed",
+        _case("one of two adapters allowed", loaded(*two), "deny", "adapter.not_allowed",
               data={"adapters": {ADAPTER["digest"]: LORA}}),
-        _case("adapter allowed in no way", put("/model/adapters", [ADAPTER]), "deny", "adapter.not_allowed",
+        _case("adapter allowed in no way", loaded(ADAPTER), "deny", "adapter.not_allowed",
               data={"adapters": {ADAPTER["digest"]: "yes"}}),
         _lora("adapter expired", "deny", "adapter.expired", expires=EXAMPLE_TIME),
         _lora("adapter not expired", "allow", expires="2027-01-01T00:00:00Z"),
@@ -91,9 +100,9 @@ def _adapter_cases() -> list[Case]:
         _lora("adapter above its scale", "deny", "adapter.scale", max_scale_thousandths=799),
         _lora("adapter with a negative scale", "deny", "adapter.scale", scale=-801, max_scale_thousandths=800),
         _lora("adapter with the most negative scale", "allow", scale=-MAX_SAFE_INTEGER),
-        _case("adapter loaded twice, above its scale", put("/model/adapters", [half, half]), "deny", "adapter.scale",
+        _case("adapter loaded twice, above its scale", loaded(half, half), "deny", "adapter.scale",
               "adapter.scale", data={"adapters": {ADAPTER["digest"]: {**LORA, "max_scale_thousandths": 799}}}),
-        _case("adapter loaded twice, at its largest scale", put("/model/adapters", [half, half]), "allow",
+        _case("adapter loaded twice, at its largest scale", loaded(half, half), "allow",
               data={"adapters": {ADAPTER["digest"]: {**LORA, "max_scale_thousandths": 800}}}),
         _lora("adapter with an unreadable scale limit", "deny", "adapter.scale", max_scale_thousandths="800"),
         _lora("adapter that may do nothing", "allow", scale=0, max_scale_thousandths=0),
@@ -113,4 +122,4 @@ def _known(name: str, outcome: str, *codes: str, undisclosed: str = "note", **ch
 def _lora(name: str, outcome: str, *codes: str, scale: int = 800, undisclosed: str = "note", **changes: Any) -> Case:
     """A request with one adapter, of which the data say what they say of `LORA` but for `changes`."""
     data = {"adapters": {ADAPTER["digest"]: {**LORA, **changes}}, "undisclosed": undisclosed}
-    return _case(name, put("/model/adapters", [{**ADAPTER, "scale_thousandths": scale}]), outcome, *codes, data=data)
+    return _case(name, loaded({**ADAPTER, "scale_thousandths": scale}), outcome, *codes, data=data)

@@ -1,0 +1,118 @@
+"""The rights of all records of an audit: tables, joins in Daft, and one decision for each distinct combination of facts."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from governance.datasets.combinations import Judged
+from governance.datasets.policy_input import RecordFacts
+from governance.datasets.rights import DoNotTrain
+from governance_adapters.datasets.engine.codes import facts_of
+from governance_adapters.datasets.engine.joining import KEY, combinations, join_rights
+from governance_adapters.datasets.engine.near import near_duplicates
+from governance_adapters.datasets.engine.sorting import Joined, decisions_table
+from governance_adapters.datasets.engine.tables import RightsTables, rights_tables
+from governance_adapters.datasets.rights.signals import Signals
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+CHUNK_BYTES: Final = 192 * 1024 * 1024
+"""How many bytes of parts are joined at once: what is interrupted is done again from the last chunk on."""
+
+_CHUNK: Final = "chunk"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What stands against training beside the records: the do-not-train lists, and what sites said."""
+
+    listed: DoNotTrain
+    signals: Signals | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What follows for the records: the files that were joined, the tables, and the distinct combinations with their facts."""
+
+    joined: Joined
+    tables: RightsTables
+    keys: pa.Table
+    facts: tuple[RecordFacts, ...]
+
+    def combinations(self) -> dict[RecordFacts, int]:
+        """How many records have each combination of facts."""
+        counted: dict[RecordFacts, int] = {}
+        for facts, records in zip(self.facts, self.keys["records"].to_pylist(), strict=True):
+            counted[facts] = counted.get(facts, 0) + records
+        return counted
+
+    def decisions(self, judged: Judged) -> pa.Table:
+        """What policy decided, by the numbers of `joining.KEY`."""
+        found = {each.facts: each for each in judged.judgements}
+        rows = [_row(facts, found[facts].outcome.value, found[facts].reasons) for facts in self.facts]
+        return decisions_table(self.keys.select(list(KEY)), rows)
+
+
+def find_rights(
+    daft: Any, parts: Sequence[Path], said: Said, folder: Path, *, done: Callable[[int], None] = lambda _: None
+) -> Rights:
+    """Join the records of `parts` (files of `reading`) with their rights, chunk by chunk, into `folder`.
+
+    A chunk that is there already stays. `done` is told how many parts each chunk had.
+
+    Raises:
+        DatasetError: the parts or the snapshots cannot be read.
+    """
+    folder.mkdir(exist_ok=True)
+    tables = rights_tables(parts, folder, said.listed, said.signals, near_duplicates(parts, folder))
+    files: list[Path] = []
+    for number, chunk in enumerate(_chunks(parts)):
+        place = folder / f"{_CHUNK}-{number:05d}"
+        if not place.exists():
+            pending = place.with_suffix(".tmp")
+            shutil.rmtree(pending, ignore_errors=True)
+            pending.mkdir()
+            join_rights(daft, chunk, tables, said.signals, pending)
+            pending.rename(place)
+        files += sorted(place.glob("**/*.parquet"))
+        done(len(chunk))
+    keys = combinations(daft, files)
+    licences = tables.licences["licence"].to_pylist()
+    rows = zip(*(keys[name].to_pylist() for name in KEY), strict=True)
+    facts = tuple(facts_of(number, personal, licences[code], flags) for number, personal, code, flags in rows)
+    return Rights(Joined(tuple(parts), tuple(files)), tables, keys, facts)
+
+
+def _chunks(parts: Sequence[Path]) -> list[list[Path]]:
+    chunks: list[list[Path]] = []
+    size = CHUNK_BYTES
+    for part in parts:
+        if size >= CHUNK_BYTES:
+            chunks.append([])
+            size = 0
+        chunks[-1].append(part)
+        size += part.stat().st_size
+    return chunks
+
+
+def _row(facts: RecordFacts, outcome: str, reasons: Sequence[str]) -> dict[str, Any]:
+    return {
+        "basis": facts.basis.value,
+        "licence": facts.licence,
+        "source_kind": facts.source_kind.value,
+        "consent": facts.consent.value,
+        "synthetic": facts.synthetic.value,
+        "opt_outs": list(facts.opt_outs),
+        "nsfw": facts.nsfw,
+        "personal": list(facts.personal),
+        "similar": facts.similar,
+        "work_action": facts.work_action,
+        "problems": list(facts.problems),
+        "outcome": outcome,
+        "reasons": list(reasons),
+    }

@@ -1,0 +1,1 @@
+"""Where datasets lie: folders, manifests, tars, saved datasets and Croissant documents, read part by part."""

@@ -1,0 +1,234 @@
+"""How fast the rights of a dataset are audited: manifests without images, three joins with rights, one decision a combination.
+
+    python benchmarks/dataset_audit.py [--sizes 100000 1000000 2000000 10000000] [--ray 1 2] [--whole 100000]
+
+Each line is a process of its own: a process has one engine, and its peak of memory is its own. `bare joins` are the same three
+joins in Daft over the same files, counted and nothing more; `plain Python` is three look-ups in dictionaries and a counter.
+`metadata audit` makes the tables of rights, joins, finds the distinct combinations of facts, asks policy about each, and counts.
+What comes before (reading the manifest into parts) and after it (sorting, the report, leaves and root) is timed by itself, the
+latter up to `--whole` records, for there every record is hashed in Python.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from governance.datasets.combinations import judge
+from governance.datasets.leaves import SaltKey
+from governance.datasets.rights import DoNotTrain
+from governance_adapters.datasets.audit.proving import write_proof
+from governance_adapters.datasets.engine.counting import counts
+from governance_adapters.datasets.engine.joining import joined_with
+from governance_adapters.datasets.engine.near import near_duplicates
+from governance_adapters.datasets.engine.reading import Reading
+from governance_adapters.datasets.engine.rights import Said, find_rights
+from governance_adapters.datasets.engine.runner import Engine, running
+from governance_adapters.datasets.engine.sorting import sort_records
+from governance_adapters.datasets.engine.tables import rights_tables
+from governance_adapters.datasets.engine.workers import read_parts
+from governance_adapters.datasets.sources.opening import open_source
+from governance_adapters.engines import open_policy
+from governance_adapters.settings import Settings
+
+AS_OF = "2026-06-01T12:00:00.000Z"
+BLOCK = 250_000
+DOMAINS, IDS, ROWS = 50_000, 200_000, 20_000
+LICENCES = [f"https://creativecommons.org/licenses/by/{n}.0/" for n in range(1, 5)]
+LICENCES += ["CC-BY-4.0", "cc0", "mit", "Apache 2.0", "all rights reserved", "unknown", "", "LicenseRef-ours"]
+TARGET_BARE, TARGET_PYTHON, TARGET_GIB = 0.8, 2.5, 2.0
+
+
+def write_manifest(folder: Path, size: int) -> None:
+    """Parquet files of records: domains as uneven as those of the web, a dozen licences, four consents."""
+    random = np.random.default_rng(2026)
+    for block, start in enumerate(range(0, size, BLOCK)):
+        rows = np.arange(start, min(size, start + BLOCK))
+        domains = (random.pareto(1.1, len(rows)) * 10).astype(np.int64) % DOMAINS
+        digests = random.bytes(32 * len(rows)).hex()
+        columns = {
+            "id": [f"img-{row:09}" for row in rows],
+            "content": [digests[64 * row : 64 * row + 64] for row in range(len(rows))],
+            "source": [f"https://www.site{d}.example.org/{row}.jpg" for d, row in zip(domains, rows, strict=True)],
+            "licence": _chosen(random, LICENCES, len(rows)),
+            "consent": _chosen(random, ["given", "refused", "not_needed", "unknown"], len(rows)),
+            "source_kind": _chosen(random, ["public", "licensed", "crawled", "user"], len(rows)),
+            "collected": _chosen(random, [f"2024-{month:02}-01T10:00:00Z" for month in range(1, 13)], len(rows)),
+            "caption": [f"a photograph of a thing, number {row}" for row in rows],
+        }
+        pq.write_table(pa.table(columns), folder / f"{block:05}.parquet")
+
+
+def _chosen(random: Any, values: list[str], count: int) -> pa.Array:
+    return pa.array(values, pa.string()).take(pa.array(random.integers(0, len(values), count)))
+
+
+LISTED = DoNotTrain(
+    ids=frozenset(f"img-{row:09}" for row in range(0, 50 * IDS, 50)),
+    domains=frozenset(f"site{number}.example.org" for number in range(0, DOMAINS, 7)),
+)
+
+
+class Clock:
+    """Seconds by what was done."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, what: str) -> Iterator[None]:
+        """Time what is done within."""
+        start = time.perf_counter()
+        yield
+        self.seconds[what] = self.seconds.get(what, 0.0) + time.perf_counter() - start
+
+
+def audit(folder: Path, size: int, engine: Engine, workers: int, *, whole: bool) -> dict[str, Any]:
+    """Read and audit a manifest; seconds by step, and this process's peak of memory."""
+    clock, work = Clock(), folder / f"{engine.value}-{workers}"
+    shutil.rmtree(work, ignore_errors=True)
+    (work / "parts").mkdir(parents=True)
+    source = open_source(f"{folder / 'manifest'}/*.parquet")
+    reading, parts = Reading(source, str(work / "parts"), AS_OF), source.parts()
+    settings = Settings.load(home=work / "home")
+    subprocess.run(
+        [sys.executable, "-m", "governance_adapters.cli", "init"],
+        env={**os.environ, "GOVERNANCE_HOME": str(settings.home)}, check=True, capture_output=True,
+    )  # fmt: skip
+    policy = open_policy(settings)
+    with running(engine, workers) as daft:
+        with clock("read"):
+            assert sum(read_parts(daft, engine, workers, reading, parts)) == size
+        files = [reading.path(part) for part in parts]
+        with clock("metadata audit"):
+            rights = find_rights(daft, files, Said(LISTED), work / "rights")
+            judged = judge(rights.combinations(), policy, time=AS_OF, purpose="marketing")
+            assert sum(judged.outcomes().values()) == size
+        if whole:
+            with clock("sort"):
+                records = sort_records(rights.joined, rights.tables, rights.decisions(judged), work)
+            with clock("report"):
+                assert counts(records, {})["records"] == size
+            with clock("root"):
+                write_proof(work, records, files, SaltKey(bytes(32), "bench"), lambda _: None)
+    policy.close()
+    return {"seconds": clock.seconds, "combinations": len(judged.judgements), "gib": _peak()}
+
+
+def bare(folder: Path, size: int) -> dict[str, Any]:
+    """The three joins and a count over the parts that an audit has read, and nothing else."""
+    clock, work = Clock(), folder / "native-1"
+    files = sorted((work / "parts").glob("*.parquet"))
+    tables = rights_tables(files, work, LISTED, None, near_duplicates(files, work))
+    with running(Engine.NATIVE, 1) as daft:
+        for _ in range(2):
+            clock.seconds.clear()
+            with clock("bare joins"):
+                records = daft.read_parquet([str(path) for path in files]).select("id", "host", "licence_stated")
+                joined = joined_with(daft, records, tables)
+                counted = joined.groupby("flags", "licence_code").agg(daft.col("flags").count().alias("n")).to_arrow()
+            assert sum(counted["n"].to_pylist()) == size
+    return {"seconds": clock.seconds, "gib": _peak()}
+
+
+def plain(folder: Path, size: int) -> dict[str, Any]:
+    """The same in plain Python: dictionaries and a counter, over rows that pyarrow reads."""
+    clock, work = Clock(), folder / "native-1"
+    files = sorted((work / "parts").glob("*.parquet"))
+    tables = rights_tables(files, work, LISTED, None, near_duplicates(files, work))
+    hosts = dict(zip(tables.hosts["host"].to_pylist(), tables.hosts["host_flags"].to_pylist(), strict=True))
+    licences = tables.licences
+    by_text = dict(zip(licences["licence_stated"].to_pylist(), licences["licence_code"].to_pylist(), strict=True))
+    ids = dict(zip(tables.ids["id"].to_pylist(), tables.ids["id_flags"].to_pylist(), strict=True))
+    counted: Counter[tuple[int, int]] = Counter()
+    with clock("plain Python"):
+        for path in files:
+            for row in pq.read_table(path, columns=["id", "host", "licence_stated"]).to_pylist():
+                counted[hosts[row["host"]] + ids.get(row["id"], 0), by_text[row["licence_stated"]]] += 1
+    assert counted.total() == size
+    return {"seconds": clock.seconds, "gib": _peak()}
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+
+
+def in_process(folder: Path, size: int, what: str, *words: str) -> dict[str, Any]:
+    """One measurement in a process of its own."""
+    line = [sys.executable, __file__, "--one", what, "--folder", str(folder), "--sizes", str(size), *words]
+    done = subprocess.run(line, stdout=subprocess.PIPE, text=True, check=True)
+    measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return measured
+
+
+def show(size: int, what: str, seconds: float, more: str = "") -> None:
+    print(f"{size:>11,}  {what:<34}{seconds:>9.2f} s{size / seconds:>13,.0f} rows/s  {more}", flush=True)
+
+
+def measured(folder: Path, size: int, ray: list[int], whole: int) -> None:
+    """All lines of one size."""
+    (folder / "manifest").mkdir()
+    write_manifest(folder / "manifest", size)
+    done = in_process(folder, size, "audit", *(["--all"] if size <= whole else []))
+    audited = done["seconds"]["metadata audit"]
+    joins = in_process(folder, size, "bare")["seconds"]["bare joins"]
+    python = in_process(folder, size, "plain")["seconds"]["plain Python"]
+    show(size, "bare joins, Daft", joins)
+    show(size, "plain Python", python)
+    ratios = (
+        f"{joins / audited:.2f} x bare (target {TARGET_BARE}), {python / audited:.2f} x Python (target {TARGET_PYTHON})"
+    )
+    memory = f"{done['gib']:.2f} GiB (target {TARGET_GIB})"
+    show(size, "metadata audit, Daft native", audited, f"{ratios}, {memory}, {done['combinations']} combinations")
+    for step, seconds in done["seconds"].items():
+        if step != "metadata audit":
+            show(size, f"  {step}", seconds)
+    for workers in ray:
+        seconds = in_process(folder, size, "audit", "--engine", "ray", "--workers", str(workers))["seconds"]
+        show(size, f"metadata audit, Ray, {workers} worker(s)", seconds["metadata audit"])
+        show(size, "  read", seconds["read"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[100_000, 1_000_000, 2_000_000, 10_000_000])
+    parser.add_argument("--ray", type=int, nargs="*", default=[1, 2], help="Ray workers, for each size")
+    parser.add_argument("--whole", type=int, default=100_000, help="up to this size also sort, report and sign")
+    parser.add_argument("--one", choices=("audit", "bare", "plain"), help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--engine", type=Engine, default=Engine.NATIVE, help=argparse.SUPPRESS)
+    parser.add_argument("--workers", type=int, default=1, help=argparse.SUPPRESS)
+    parser.add_argument("--all", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        (size,) = options.sizes
+        ones: dict[str, Callable[[], dict[str, Any]]] = {
+            "audit": lambda: audit(options.folder, size, options.engine, options.workers, whole=options.all),
+            "bare": lambda: bare(options.folder, size),
+            "plain": lambda: plain(options.folder, size),
+        }
+        print(json.dumps(ones[options.one]()))
+        return
+    for size in options.sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            measured(Path(folder), size, options.ray, options.whole)
+
+
+if __name__ == "__main__":
+    main()

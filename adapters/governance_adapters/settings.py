@@ -117,7 +117,10 @@ class Settings(BaseSettings):
         None, description="Folder of the audits of training data. Default: `datasets` in home."
     )
     alert_days: int = Field(
-        30, ge=0, le=3650, description="Days ahead that `registers due` and `doctor` warn of what ends in the registers."
+        30,
+        ge=0,
+        le=3650,
+        description="Days ahead that `registers due` and `doctor` warn of what ends in the registers.",
     )
     erasure_log: Path | None = Field(
         None,

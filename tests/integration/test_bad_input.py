@@ -59,7 +59,7 @@ class Scene:
     def __init__(self, settings):
         self.settings, self.request = settings, {}
         self.before = entries_of(open_ledger(settings))
-        assert [entry.kind.value for entry in self.before] == ["policy", "intent", "released"]
+        assert [entry.kind.value for entry in self.before] == ["register", "register", "policy", "intent", "released"]
 
     @property
     def home(self) -> Path:
@@ -116,7 +116,7 @@ class Opened:
 
 
 def entries_of(ledger):
-    return [entry for _, entry in ledger.entries(limit=10_000) if entry.kind is not EntryKind.REGISTER]
+    return [entry for _, entry in ledger.entries(limit=10_000)]
 
 
 def said(error, *words):

@@ -395,7 +395,7 @@ class TestLedger:
         shell("ledger", "show", "nothing").failed(1, "nothing")
 
     def test_verify(self, shell):
-        assert "3 entries, verified" in shell("ledger", "verify").succeeded().out
+        assert "5 entries, verified" in shell("ledger", "verify").succeeded().out
         told = shell("ledger", "verify", "--json").succeeded().json
         assert (told["entries"], told["sound"], told["problems"]) == (3, True, [])
 

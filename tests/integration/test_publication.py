@@ -39,7 +39,7 @@ TAKEN = says(answer(b""))
 @pytest.fixture
 def operator(settings, tmp_path):
     made = operator_at(settings, tmp_path / "operator")
-    made.append(3)
+    made.append(2)  # the third is the registration of what ships
     return made
 
 

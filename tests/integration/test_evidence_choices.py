@@ -93,7 +93,7 @@ class TestWithheld:
         assert (states["/prompts/0"], states["/reviewer/id"]) == ("withheld", "disclosed")
         assert states["/hold/requester"] == "withheld, because it quotes what is withheld"
         assert any(
-            "/prompts/0 of entry 1 (intent): its commitment only" in line for line in judged(files, key).withheld
+            "/prompts/0 of entry 3 (intent): its commitment only" in line for line in judged(files, key).withheld
         )
 
     def test_everything_can_be_withheld(self, made, key):
@@ -120,7 +120,7 @@ class TestWithheld:
 
     def test_a_withheld_field_opened_with_another_value_is_refused(self, made, key):
         files = read_pack(made.pack())
-        path = f"{verify.FIELDS}00000001.json"
+        path = f"{verify.FIELDS}00000003.json"
         fields = json.loads(files[path])
         fields["/principal/id"]["value"] = "somebody-else@example.org"
         forged = with_new_index({**files, path: verify.canonical_bytes(fields)})
@@ -163,9 +163,9 @@ class TestErased:
         assert PROMPT not in said(files)
         assert REQUESTER.id not in said(files)
         fields = {(each["index"], each["name"]): each for each in json.loads(files[verify.INDEX])["fields"]}
-        assert fields[1, "/prompts/0"] == {"index": 1, "name": "/prompts/0", "state": "erased", "by": erasing.id}
+        assert fields[3, "/prompts/0"] == {"index": 3, "name": "/prompts/0", "state": "erased", "by": erasing.id}
         assert any(
-            "/prompts/0 of entry 1 (intent): its commitment only (erased in entry 8" in each
+            "/prompts/0 of entry 3 (intent): its commitment only (erased in entry 10" in each
             for each in judged(files, key).withheld
         )
         assert f"erased by {erasing.id}".replace(" ", "") in pdf_text(files[verify.PDF]).replace(" ", "")
@@ -229,7 +229,7 @@ class TestAsked:
     def test_what_no_record_leads_to_makes_no_pack(self, made):
         Image.new("RGB", (300, 300), (10, 200, 30)).save(made.folder / "other.png")
         made.shell("evidence", "other.png", "-o", "none.zip").failed(1, "No record leads to this file")
-        intent = json.loads(read_pack(made.pack())[f"{verify.ENTRIES}00000001-intent.json"])["id"]
+        intent = json.loads(read_pack(made.pack())[f"{verify.ENTRIES}00000003-intent.json"])["id"]
         for unknown in ("nowhere.png", "0" * 64, made.asset.id[:-1] + "0", ""):
             made.shell("evidence", unknown, "-o", "none.zip").failed(1, "Nothing was released under")
         made.shell("evidence", intent, "-o", "none.zip").failed(1, "is intent: it released no file")

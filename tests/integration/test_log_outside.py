@@ -162,7 +162,7 @@ def test_what_is_no_parameter_is_refused_and_nothing_is_written(anybody):
 def test_the_witness_follows_a_served_log(settings, tmp_path):
     operator = operator_at(settings, tmp_path / "operator")
     shell, key = operator.shell, KeyFolder(settings.keys_path).log_public()
-    operator.append(3)
+    operator.append(2)
     shell("keys", "witness", "witness.example.org/1", "-o", "witness.pem").succeeded()
     line = (shell.folder / "witness.pem.pub").read_text()
     with operator.ledger() as opened, served_log(tmp_path, opened) as url:

@@ -223,7 +223,7 @@ def test_it_holds_what_is_asked_of_a_pack(files, made):
     assert files[f"asset/{made.asset.id}.png"] == made.asset.content
     assert files[verify.MANIFEST] in made.asset.content
     assert json.loads(files[verify.VERIFICATION])["manifest"]["state"] == "trusted"
-    opened = json.loads(files[f"{verify.FIELDS}00000001.json"])
+    opened = json.loads(files[f"{verify.FIELDS}00000003.json"])
     assert (opened["/prompts/0"]["value"]["text"], opened["/principal/id"]["value"]) == (PROMPT, REQUESTER.id)
     (revision,) = {path.split("/")[1] for path in files if path.startswith(verify.POLICY)}
     assert f"policy/{revision}/data.json" in files

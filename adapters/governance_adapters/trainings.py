@@ -15,7 +15,7 @@ from governance.datasets.standing import DatasetStanding
 from governance.errors import RegisterError, TrainingError
 from governance.in_force import RecordedPolicy
 from governance.ports import Ledger, PolicyEngine
-from governance.registers.items import RegisteredAdapter, RegisteredModel, model_key
+from governance.registers.items import ModelSignature, RegisteredAdapter, RegisteredModel, model_key
 from governance.registers.register import Registers
 from governance.training.data import TrainingRecord
 from governance.training.entries import Trained
@@ -151,15 +151,22 @@ class GovernedTraining:
             RegisterError: it is recorded, and cannot be registered.
             GovernanceError: as `governance.training.run.TrainingRun.finish`.
         """
-        from governance_adapters.training.signing import sign_folder
+        from governance_adapters.registers.signatures import verify_signature
+        from governance_adapters.training.signing import PUBLIC, sign_folder
 
         about = Registration(about) if isinstance(about, str) else about
         path = Path(result) if isinstance(result, (str, Path)) else None
         found = self._digested(result if path is None else path, about.name)
         folder = path if path is None or path.is_dir() else path.parent
-        signature = None if folder is None else sign_folder(folder, self._settings.keys_path).as_json()
-        trained = self._run.finish(found, signature)
-        self._register(trained, about)
+        if folder is None:
+            trained = self._run.finish(found)
+            self._register(trained, about)
+            return trained
+        keys = self._settings.keys_path
+        signed = sign_folder(folder, keys)
+        verified = verify_signature(folder, signed.file, key=keys / PUBLIC)
+        trained = self._run.finish(found, signed.as_json())
+        self._register(trained, about, verified)
         return trained
 
     def __enter__(self) -> Self:
@@ -223,7 +230,7 @@ class GovernedTraining:
             ResultKind.ADAPTER, found[0].digest, name, file=file, component=found[0].name.partition("/")[0]
         )
 
-    def _register(self, trained: Trained, about: Registration) -> None:
+    def _register(self, trained: Trained, about: Registration, signature: ModelSignature | None = None) -> None:
         """Register what was trained, unless exactly these weights are registered already."""
         plan, result = self._run.plan, trained.result
         names = tuple(part.name for part in trained.consumed)
@@ -237,6 +244,7 @@ class GovernedTraining:
             "intended_use": about.intended_use,
             "expires": about.expires,
             "datasets": names,
+            "signature": signature,
         }
         item: RegisteredAdapter | RegisteredModel
         if result.kind is ResultKind.ADAPTER:

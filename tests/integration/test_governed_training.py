@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ from governance_adapters.reference.house_style import (
     write_house_style,
 )
 from governance_adapters.reference.training_set import grey_png, write_training_set
+from governance_adapters.registers.signatures import verify_signature
 from governance_adapters.training.dreambooth import Subject, drawn_prior
 from governance_adapters.training.examples import Example, examples, square
 from governance_adapters.training.latents import check_trainable, side_of
@@ -187,6 +189,10 @@ def test_the_folder_is_signed_so_that_others_verify_it(atelier, few, pipe, tmp_p
         config.set_hashing_config(ignored).verify(folder, folder / SIGNATURE)
 
     verified()
+    key = atelier.settings.keys_path / PUBLIC
+    with ledger_for_appending(atelier.settings) as ledger:
+        registered = Registers(ledger).adapter(made.result.digest).signature
+    assert registered == replace(verify_signature(folder, folder / SIGNATURE, key=key), verified=registered.verified)
     file = next(folder.glob("*.safetensors"))
     file.write_bytes(file.read_bytes()[:-1] + b"!")
     with pytest.raises(ValueError, match="mismatch"):

@@ -63,5 +63,5 @@ def test_rule_field_and_datum_are_there(group: list[Case]) -> None:
 
 def test_the_cases_are_of_every_stage_and_outcome() -> None:
     seen = {(case.stage.value, case.outcome) for group in GROUPS for case in group}
-    assert {stage for stage, _ in seen} == {"admission", "release", "review"}
+    assert {stage for stage, _ in seen} == {"admission", "release", "review", "training"}
     assert {outcome for _, outcome in seen} == {"allow", "review", "deny"}

@@ -13,11 +13,12 @@ import pytest
 
 from governance.errors import HeldError
 from governance.governor import Governor
-from governance.testing import FakeDetector, FakePipeline, example_request
+from governance.testing import EXAMPLE_MODEL, FakeDetector, FakePipeline, example_request
 from governance.types import new_id
 from governance_adapters.policy.bundle import Bundle
 from governance_adapters.settings import Settings
 from governance_adapters.wiring import open_parts, open_verifier
+from support.allowed import registered
 from support.bundles import data_text
 from support.command import Shell
 
@@ -38,6 +39,7 @@ def shell(tmp_path_factory):
     bundle = shell.home / "policies"
     bundle.joinpath("data.json").write_text(data_text(bundle, two_must_approve))
     Bundle.load(bundle)
+    registered(Settings.load(home=shell.home), EXAMPLE_MODEL)
     return shell
 
 

@@ -17,7 +17,7 @@ from support.audit_process import asked_of
 from support.audits import left, pictures
 from support.command import Shell
 from support.planted import image_file, picture, with_exif
-from support.real import require
+from support.real import missing, require
 
 pytestmark = pytest.mark.filterwarnings("ignore::governance_adapters.marking.authority.InsecureKeyWarning")
 
@@ -68,6 +68,8 @@ def audited(shell, asked, **said):
         (folder.path / SALTS).write_bytes(SALT)
     words = [sys.executable, "-m", "support.audit_process", json.dumps(what)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=400, check=False, **shell.place())
+    if "Ray cannot be started" in done.stderr:
+        missing("ray", f"audits on a cluster are not tried, its processes do not come up here: {done.stderr[-500:]}")
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[-1] == folder.path.name
     return left(folder.path)

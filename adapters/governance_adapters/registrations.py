@@ -20,6 +20,8 @@ from governance_adapters.policy.bundle import allow_model, default_bundle_path
 
 INSTALLER: Final = Principal("governance init", issuer="diffusion-governance")
 """Who registers what ships with the package."""
+REFERENCE_DATASET: Final = "reference-digits"
+"""The dataset that the registration of the reference model names: its training set, once it is audited under this name."""
 
 _UNSTATED: Final = frozenset({"NOASSERTION", "NONE"})
 """What SPDX writes in the place of a licence that nobody stated."""
@@ -76,6 +78,7 @@ def shipped_models() -> Iterator[RegisteredModel]:
                 data_origin=model["data_origin"],
                 intended_use=_INTENDED,
                 out_of_scope=_OUT_OF_SCOPE,
+                datasets=(REFERENCE_DATASET,),
             )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(

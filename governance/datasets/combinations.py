@@ -82,17 +82,19 @@ def judge(combinations: Mapping[RecordFacts, int], policy: PolicyEngine, *, time
         PolicyError: a decision failed, or the bundle changed meanwhile: then nothing was judged by one policy.
         DatasetError: a score is out of its range.
     """
-    revision = policy.bundle_revision
 
-    def judged(facts: RecordFacts) -> Judgement:
+    def asked(facts: RecordFacts) -> tuple[Digest, Judgement]:
         decision = policy.decide(Stage.TRAINING, record_input(facts, time=time, purpose=purpose))
-        if decision.bundle_revision != revision:
-            raise PolicyError(
-                "The policy bundle changed while the dataset was judged.", remedy="Run the audit again: it goes on."
-            )
         codes = tuple(sorted({reason.code for reason in decision.reasons}))
-        return Judgement(facts, combinations[facts], decision.outcome, codes)
+        return decision.bundle_revision, Judgement(facts, combinations[facts], decision.outcome, codes)
 
+    waiting = sorted(combinations, key=lambda each: each.key)
+    answers = [asked(each) for each in waiting[:1]]  # alone: an engine looks at its bundle when it is asked
     with ThreadPoolExecutor(_ASKED_AT_ONCE) as threads:
-        judgements = list(threads.map(judged, sorted(combinations, key=lambda each: each.key)))
-    return Judged(revision, time, purpose, tuple(judgements))
+        answers += threads.map(asked, waiting[1:])
+    revisions = {revision for revision, _ in answers} or {policy.bundle_revision}
+    if len(revisions) > 1:
+        raise PolicyError(
+            "The policy bundle changed while the dataset was judged.", remedy="Run the audit again: it goes on."
+        )
+    return Judged(revisions.pop(), time, purpose, tuple(judgement for _, judgement in answers))

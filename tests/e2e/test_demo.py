@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import shutil
 import struct
@@ -52,11 +53,11 @@ ENTRIES = {
     "register": 1,
 }
 TRAINING = {
-    "policy": 1,
+    "policy": 3,
     "intent": 1,
     "released": 1,
     "register": 1,
-    "dataset": 2,
+    "dataset": 4,
     "training_denied": 1,
     "training": 1,
     "trained": 1,
@@ -191,18 +192,20 @@ def test_the_other_copy_was_rejected_and_never_decrypts_again(demo):
 def test_the_training_data_are_audited_and_a_lora_trained_on_them_through_the_gate(demo):
     told, ledger = demo.told["training"], demo.ledger()
     assert told["dataset"]["records"] == told["dataset"]["outcomes"]["allow"] == 883
+    assert told["house"]["records"] == told["house"]["outcomes"]["allow"] == 80
     assert "training.not_approved" in told["refused"][0]
     (run,) = [Trained.of(entry) for _, entry in ledger.entries(kind=EntryKind.TRAINED)]
     assert (run.run, run.lineage, run.result.digest) == (told["run"], "witnessed", told["adapter"])
     (part,) = run.consumed
-    assert (part.root, part.contents) == (told["dataset"]["root"], told["consumed"])
+    assert (part.root, part.contents) == (told["house"]["root"], told["consumed"])
     assert told["in_house_style"] is True
 
 
-def test_a_picture_leads_back_to_its_licence_and_is_recalled_with_it(demo):
+def test_a_picture_leads_back_to_each_licence_and_is_recalled_with_that_of_its_lora(demo):
     told = demo.told["training"]
     picture = demo.shell.folder / told["picture"]
-    assert "CC-BY-4.0" in told["licences"]
+    theirs, house = "CC-BY-4.0", "LicenseRef-house-style"
+    assert set(told["licences"]) == {"Apache-2.0", theirs, house, f"{theirs} AND {house}"}
     assert told["run"] in " ".join(told["tree"])
     code, statuses, details = demo.verified(picture.read_bytes())
     assert (code, statuses.pop("recall"), set(statuses.values())) == (1, "fails", {"holds"})
@@ -210,19 +213,45 @@ def test_a_picture_leads_back_to_its_licence_and_is_recalled_with_it(demo):
     assert (picture.parent / "lineage.svg").read_text().startswith("<svg")
 
 
-def test_a_digit_is_proved_in_and_a_photograph_out_and_documents_are_there(demo):
+def test_the_model_alone_leads_back_to_its_own_training_set_and_is_not_recalled(demo):
+    tree = demo.shell("lineage", demo.files[0]).succeeded().out
+    assert "is stated to come from dataset reference-digits [stated]" in tree
+    assert "883 allowed records under licence CC-BY-4.0 [audited]" in tree
+    assert "house-style" not in tree
+    recall = ("recall", "--reason", "A trial.", "--dry-run", "--licence")
+    assert demo.shell(*recall, "CC-BY-4.0", "--json").succeeded().json["descendants"]["assets"] == IMAGES + 1
+    assert demo.shell(*recall, "LicenseRef-house-style", "--json").succeeded().json["descendants"]["assets"] == 1
+
+
+def test_a_digit_is_proved_in_and_a_photograph_out(demo):
     told, folder = demo.told["training"], demo.shell.folder / "out"
     key = KeyFolder(demo.shell.home / "keys").log_public()
-    digit, photograph = (
-        verify_proof(DatasetProof.from_json((folder / f"{each['file']}.proof.json").read_text()), key)
-        for each in told["proofs"]
-    )
+    proofs = [DatasetProof.from_json((folder / f"{each['file']}.proof.json").read_text()) for each in told["proofs"]]
+    digit, photograph = (verify_proof(each, key) for each in proofs)
     assert (digit.present, photograph.present) == (True, False)
+    assert {each.root.hex() for each in proofs} == {told["dataset"]["root"]}
     assert "if it is sorted" in photograph.statement
-    assert len(told["documents"]) == 6
-    for each in told["documents"]:
-        assert (folder / each["file"]).stat().st_size > 500
-        assert each["gaps"] > 0, "nobody stated everything"
+
+
+def test_documents_are_filed_of_model_lora_and_data(demo):
+    folder = demo.shell.folder / "out"
+    told = {each["file"]: each["gaps"] for each in demo.told["training"]["documents"]}
+    models = ("model-card.md", "eu-summary.pdf", "ab2013.md", "cyclonedx.json")
+    data = ("croissant.json", "spdx.json")
+    subjects = {
+        "reference-model": models,
+        "house-style": models,
+        "reference-digits": data,
+        "house-style-pictures": data,
+    }
+    assert set(told) == {f"documents/{subject}/{file}" for subject, files in subjects.items() for file in files}
+    assert min(told.values()) > 0, "nobody stated everything"
+    card = (folder / "documents/reference-model/model-card.md").read_text()
+    assert "reference-digits" in card
+    assert demo.told["training"]["dataset"]["root"] in card
+    assert (folder / "documents/reference-model/eu-summary.pdf").read_bytes().startswith(b"%PDF-")
+    for name in (each for each in told if each.endswith(".json")):
+        json.loads((folder / name).read_text())
 
 
 def test_says_the_same_to_people(demo, tmp_path):

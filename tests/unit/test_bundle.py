@@ -20,6 +20,7 @@ from governance.canonical import canonical_digest, digest
 from governance.errors import PolicyError
 from governance.testing.examples import EXAMPLE_MODEL
 from governance.types import AdapterFacts
+from governance_adapters.policy.allowing import allow_licence
 from governance_adapters.policy.bundle import Bundle, allow_model, default_bundle_path
 from governance_adapters.policy.bundle_files import json_of
 
@@ -226,3 +227,11 @@ def test_a_list_of_a_million_terms_is_refused_at_once_and_names_the_limit(root: 
 def test_json_is_read_as_it_was_written(value: dict[str, Any]) -> None:
     assert json_of("x", json.dumps(value, ensure_ascii=False).encode()) == value
     assert json_of("x", json.dumps(value).encode()) == value
+
+
+def test_a_licence_is_allowed_once_and_keeps_its_purposes(root: Path) -> None:
+    before = Bundle.load(root).data["licences"]
+    revision = allow_licence(root, "LicenseRef-ours", note="reviewed")
+    assert Bundle.load(root).data["licences"] == {**before, "LicenseRef-ours": {"note": "reviewed"}}
+    assert allow_licence(root, "CC-BY-NC-4.0") == revision == Bundle.load(root).revision
+    assert Bundle.load(root).data["licences"]["CC-BY-NC-4.0"] == before["CC-BY-NC-4.0"]

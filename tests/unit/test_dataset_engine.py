@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -161,3 +163,17 @@ def test_one_audit_is_judged_by_one_bundle():
     counted = {RecordFacts(): 1, RecordFacts(licence="MIT"): 1}
     with pytest.raises(PolicyError, match="changed while the dataset was judged"):
         judge(counted, _CountingPolicy(changes=1), time="2026-06-01T12:00:00.000Z", purpose="")
+
+
+def test_an_audit_is_judged_by_the_bundle_that_an_engine_loads_when_it_is_asked():
+    class Reloading(_CountingPolicy):
+        @property
+        def bundle_revision(self):
+            return digest(b"new" if self.asked else b"old")
+
+        def decide(self, stage, facts):
+            return replace(super().decide(stage, facts), bundle_revision=digest(b"new"))
+
+    counted = {RecordFacts(): 1, RecordFacts(licence="MIT"): 1}
+    judged = judge(counted, Reloading(), time="2026-06-01T12:00:00.000Z", purpose="")
+    assert judged.bundle_revision == digest(b"new")

@@ -37,13 +37,13 @@ def demo(
     folder: Annotated[Path, typer.Option("--folder", "-o", help="Where the released files go.")] = Path("demo-output"),
     steps: Annotated[int, typer.Option(help="Denoising steps.")] = 20,
     training: Annotated[
-        bool, typer.Option(help="Audit the reference model's training data, train a LoRA on them, and recall it.")
+        bool, typer.Option(help="Audit the reference model's training data, train a LoRA, and recall it.")
     ] = True,
     as_json: JsonFlag = False,
 ) -> None:
     """Run the whole line with the reference model: four images released, a prompt denied, two copies held and decided on.
 
-    Then the training data: audited, a LoRA trained on them through the gate, its picture traced, their licence recalled.
+    Then training data: the model's own audited; a LoRA trained through the gate, its picture traced, its licence recalled.
 
     Everything is real: the decisions of the reviewers go through the review API, on this machine's loopback address.
     """
@@ -130,8 +130,10 @@ def _print_reviewed(decided: Decided) -> None:
 
 
 def _print_taught(taught: Taught) -> None:
-    counts = ", ".join(f"{outcome.value} {count}" for outcome, count in taught.standing.outcomes.items())
-    out.print(f"\n[bold]audited[/] {taught.standing.records} records of {taught.standing.name}: {counts}")
+    out.print()
+    for standing in (taught.standing, taught.house):
+        counts = ", ".join(f"{outcome.value} {count}" for outcome, count in standing.outcomes.items())
+        out.print(f"[bold]audited[/] {standing.records} records of {standing.name}: {counts}; root {standing.root}")
     for reason in taught.refused:
         out.print(f"  before its approval: {reason}", markup=False)
     part = taught.trained.consumed[0]

@@ -1,8 +1,9 @@
-"""Allowing an adapter in a bundle: by the digest of its weights, with what is stated of it."""
+"""Allowing in a bundle: an adapter by the digest of its weights, a licence by its name, with what is stated of each."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from governance.canonical import Digest, Json
@@ -39,8 +40,27 @@ def allow_adapter(
     entry: dict[str, Json] = {field: text for field, text in texts.items() if text}
     if max_scale_thousandths is not None:
         entry["max_scale_thousandths"] = max_scale_thousandths
-    adapters = {**bundle.data["adapters"], digest: entry}
-    data = {**bundle.data, "adapters": dict(sorted(adapters.items()))}
+    return _with_entry(path, bundle, "adapters", digest, entry)
+
+
+def allow_licence(path: Path, licence: str, *, note: str = "") -> Digest:
+    """Add a licence, by its SPDX identifier, to those that the bundle in `path` accepts for any purpose; returns the new revision.
+
+    A licence that is there already keeps the purposes that it was accepted for. The file is replaced whole or not at all.
+
+    Raises:
+        PolicyError: the bundle is unsound before or after.
+        StorageError: the bundle cannot be written.
+    """
+    bundle = Bundle.load(path)
+    if licence in bundle.data["licences"]:
+        return bundle.revision
+    return _with_entry(path, bundle, "licences", licence, {"note": note} if note else {})
+
+
+def _with_entry(path: Path, bundle: Bundle, member: str, key: str, entry: Mapping[str, Json]) -> Digest:
+    """The bundle's data with `entry` under `key` of `member`, checked and written; returns the revision that it then has."""
+    data = {**bundle.data, member: dict(sorted({**bundle.data[member], key: dict(entry)}.items()))}
     if data == bundle.data:
         return bundle.revision
     check_data(bundle.schemas, data, bundle.policies)

@@ -13,16 +13,18 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from governance.errors import ModelError, StorageError
+from governance.errors import StorageError
 
 from .digits import DIGIT_WORDS, Pixels, compose, load_records, render_mask, split_halves
 from .evaluate import separate
-from .training_set import LEVELS, METADATA, stated_line, stated_source
+from .training_set import METADATA, stated_line, stated_source
 
 INK: Final = (16, 78, 92)
 """Petrol, sRGB."""
 GROUND: Final = (238, 214, 170)
 """Sand, sRGB."""
+LICENCE: Final = "LicenseRef-house-style"
+"""What the house grants of its own: the two colours, and what is made with them."""
 PICTURES: Final = 80
 """How many pictures teach the style: eight of each digit."""
 NEAR: Final = 110
@@ -37,13 +39,16 @@ def house_prompt(digit: int) -> str:
 def write_house_style(folder: Path, count: int = PICTURES) -> int:
     """Write `count` pictures of 256x256 pixels in the house style, with `metadata.jsonl`; returns how many those are.
 
+    They are drawn from records of others, so that both licences must be kept: that of the records, and `LICENCE`.
+
     Raises:
         StorageError: the folder cannot be written.
         ImportError: scikit-learn is not installed.
     """
     pixels, labels = load_records()
     half, _ = split_halves()
-    source, lines = stated_source(), []
+    records, lines = stated_source(), []
+    source = {**records, "licence": f"{records['licence']} AND {LICENCE}"}
     try:
         (folder / "pictures").mkdir(parents=True, exist_ok=True)
         for index in half[:count]:
@@ -56,23 +61,6 @@ def write_house_style(folder: Path, count: int = PICTURES) -> int:
             f"{folder} cannot be written: {error.strerror or error}.", remedy="Name a folder of yours with room in it."
         ) from error
     return len(lines)
-
-
-def house_lesson(content: bytes, caption: str) -> tuple[str, Pixels]:
-    """A record of the training set (`training_set`) as a lesson in the style: the text for it, and its picture (256, 256, 3).
-
-    Raises:
-        ModelError: it is no record of the training set.
-    """
-    try:
-        digit = DIGIT_WORDS.index(caption.rpartition(" ")[2])
-        with Image.open(io.BytesIO(content)) as file:
-            cells = np.asarray(file.convert("L"), dtype=np.uint8) // LEVELS
-        if cells.shape != (8, 8):
-            raise ValueError(f"a record has 8x8 pixels, not {cells.shape}")
-    except (ValueError, OSError) as error:
-        raise ModelError(f"This is no digit of the training set: {error}.", remedy="Use `training_set`.") from error
-    return house_prompt(digit), house_picture(cells)
 
 
 def house_picture(record: Pixels) -> Pixels:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from governance.datasets.combinations import Judged
 from governance.datasets.policy_input import RecordFacts
 from governance.datasets.rights import DoNotTrain
 from governance_adapters.datasets.engine.codes import facts_of
-from governance_adapters.datasets.engine.joining import KEY, combinations, join_rights
+from governance_adapters.datasets.engine.joining import KEY, RECORDS, combinations, join_rights, summed
 from governance_adapters.datasets.engine.near import near_duplicates
 from governance_adapters.datasets.engine.sorting import Joined, decisions_table
 from governance_adapters.datasets.engine.tables import RightsTables, rights_tables
@@ -47,7 +46,7 @@ class Rights:
     def combinations(self) -> dict[RecordFacts, int]:
         """How many records have each combination of facts."""
         counted: dict[RecordFacts, int] = {}
-        for facts, records in zip(self.facts, self.keys["records"].to_pylist(), strict=True):
+        for facts, records in zip(self.facts, self.keys[RECORDS].to_pylist(), strict=True):
             counted[facts] = counted.get(facts, 0) + records
         return counted
 
@@ -70,22 +69,37 @@ def find_rights(
     """
     folder.mkdir(exist_ok=True)
     tables = rights_tables(parts, folder, said.listed, said.signals, near_duplicates(parts, folder))
-    files: list[Path] = []
+    files, found = [], []
     for number, chunk in enumerate(_chunks(parts)):
-        place = folder / f"{_CHUNK}-{number:05d}"
-        if not place.exists():
-            pending = place.with_suffix(".tmp")
-            shutil.rmtree(pending, ignore_errors=True)
-            pending.mkdir()
-            join_rights(daft, chunk, tables, said.signals, pending)
-            pending.rename(place)
-        files += sorted(place.glob("**/*.parquet"))
+        file = folder / f"{_CHUNK}-{number:05d}.parquet"
+        if file.exists():
+            joined = _read(file)
+        else:
+            joined = join_rights(daft, chunk, tables, said.signals)
+            _write(joined, file)
+        files.append(file)
+        found.append(combinations(joined))
         done(len(chunk))
-    keys = combinations(daft, files)
+    keys = summed(found)
     licences = tables.licences["licence"].to_pylist()
     rows = zip(*(keys[name].to_pylist() for name in KEY), strict=True)
     facts = tuple(facts_of(number, personal, licences[code], flags) for number, personal, code, flags in rows)
     return Rights(Joined(tuple(parts), tuple(files)), tables, keys, facts)
+
+
+def _read(file: Path) -> pa.Table:
+    import pyarrow.parquet as pq
+
+    return pq.read_table(file, columns=list(KEY))
+
+
+def _write(joined: pa.Table, file: Path) -> None:
+    """A file that is there for minutes, whole or not at all: plain numbers, of which compression would only cost time."""
+    import pyarrow.parquet as pq
+
+    pending = file.with_suffix(".tmp")
+    pq.write_table(joined, pending, compression="none", use_dictionary=False, write_statistics=False)
+    pending.replace(file)
 
 
 def _chunks(parts: Sequence[Path]) -> list[list[Path]]:

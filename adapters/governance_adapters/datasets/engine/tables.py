@@ -120,9 +120,8 @@ def _id_table(duplicates: Sequence[str], listed: DoNotTrain) -> pa.Table:
     import pyarrow as pa
 
     flags = dict.fromkeys(listed.ids, int(Flag.LIST_ID))
-    for each in duplicates:
-        flags[each] = flags.get(each, 0) | int(Flag.DUPLICATE_ID)
-    return pa.table({"id": pa.array(list(flags), pa.string()), "id_flags": pa.array(list(flags.values()), pa.int32())})
+    flags |= {each: flags.get(each, 0) | int(Flag.DUPLICATE_ID) for each in duplicates}
+    return pa.table({"id": pa.array(flags.keys(), pa.string()), "id_flags": pa.array(flags.values(), pa.int32())})
 
 
 def _content_table(near: pa.Table, listed: DoNotTrain) -> pa.Table:

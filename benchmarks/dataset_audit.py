@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import shutil
 import subprocess
@@ -54,6 +53,7 @@ from governance_adapters.datasets.engine.workers import read_parts
 from governance_adapters.datasets.rights.licences import spdx_of
 from governance_adapters.datasets.sources.opening import open_source
 from governance_adapters.engines import open_policy
+from governance_adapters.installation import initialise
 from governance_adapters.settings import Settings
 
 AS_OF = "2026-06-01T12:00:00.000Z"
@@ -116,10 +116,7 @@ def audit(folder: Path, size: int, engine: Engine, workers: int, *, whole: bool)
     source = open_source(f"{folder / 'manifest'}/*.parquet")
     reading, parts = Reading(source, str(work / "parts"), AS_OF), source.parts()
     settings = Settings.load(home=work / "home")
-    subprocess.run(
-        [sys.executable, "-m", "governance_adapters.cli", "init"],
-        env={**os.environ, "GOVERNANCE_HOME": str(settings.home)}, check=True, capture_output=True,
-    )  # fmt: skip
+    initialise(settings)
     policy = open_policy(settings)
     with running(engine, workers) as daft:
         with clock("read"):

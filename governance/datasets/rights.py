@@ -12,15 +12,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+import idna
+
 from governance.canonical import Digest, canonical_digest
 from governance.datasets.policy_input import Collected
 from governance.errors import DatasetError
 
 URL_PATTERN: Final = (
-    r"^[A-Za-z][A-Za-z0-9+.\-]*://(?:[^\s/?#@]*@)?"
-    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s/?#:@\[\]]+)(?::[0-9]{0,5})?(?:[/?#]\S*)?$"
+    r"^[A-Za-z][A-Za-z0-9+.\-]*://(?:[^\s/?#@\\]*@)?"
+    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s/?#:@\[\]\\]+)(?::[0-9]{0,5})?(?:[/?#]\S*)?$"
 )
-"""A URL with a host (RFC 3986, section 3.2), as a pattern that RE2 and Python read alike."""
+"""A URL with a host (RFC 3986, section 3.2), as a pattern that RE2 and Python read alike.
+
+A backslash before the path makes none of it: browsers take it for the beginning of the path, and see another host.
+"""
 
 NO_HOST: Final = "?"
 """What stands in the place of the host of a text that is no URL: no host can be called so."""
@@ -33,7 +38,7 @@ _MOST: Final = 253
 
 
 def domain_of(host: str) -> str:
-    """A host in its one form: lower case, in ASCII (IDNA), without a point at its end. Empty where it is none.
+    """A host in its one form: lower case, in ASCII (IDNA 2008, UTS 46), without a point at its end. Empty where it is none.
 
     IPv4 addresses stay as they are, IPv6 addresses in their brackets, compressed (RFC 5952).
     """
@@ -41,7 +46,7 @@ def domain_of(host: str) -> str:
     try:
         if text.startswith("["):
             return f"[{ipaddress.IPv6Address(text[1:-1]).compressed}]" if text.endswith("]") else ""
-        text = text if text.isascii() else text.encode("idna").decode()
+        text = text if text.isascii() else idna.encode(text, uts46=True).decode()
         labels = text.split(".")
         if labels[-1].isdigit():
             return str(ipaddress.IPv4Address(text))

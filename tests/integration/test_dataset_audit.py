@@ -93,6 +93,16 @@ def folder_of(settings, standing):
     return settings.datasets_path / standing.name / standing.audit
 
 
+def test_what_was_crawled_nobody_says_where_is_not_simply_allowed(shell, settings, ledger, policy):
+    """No site and no list of domains can be asked about it: leaving out the source must not be a way to be allowed."""
+    said = ({"source_kind": "crawled"}, {"source_kind": "crawled", "source": None}, {"source": None})
+    audit = asked(manifest(shell.folder / "words.jsonl", said))
+    standing = audit_dataset(settings, audit, AUDITOR, ledger, policy=policy)
+    found = by_id(folder_of(settings, standing))
+    assert [found[f"r{number:05}"]["problems"] for number in range(3)] == [[], ["bad_url"], []]
+    assert "training.problem" in found["r00001"]["reasons"]
+
+
 def test_an_audit_is_recorded_shown_approved_and_withdrawn(shell, settings):
     place = manifest(shell.folder / "words.jsonl", rows())
     ran = shell("dataset", "audit", place, "--name", "words", "--no-look", *BY, "--json")

@@ -95,7 +95,7 @@ def _part_table(reading: Reading, part: SourcePart, rows: pa.Table, found: pa.Ta
         "host": _hosts(rows["source"]),
         "id_hash": _hashes(rows["id"]),
         "personal": _kinds(found["personal"]),
-        "said": pa.array(said | wrong_times),
+        "said": pa.array(said | wrong_times | _unsourced(rows)),
     }
     return pa.table(columns)
 
@@ -141,6 +141,16 @@ def _hosts(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
     host = pc.struct_field(pc.extract_regex(column, URL_PATTERN), "host")
     return pc.if_else(pc.equal(column, ""), "", pc.fill_null(host, NO_HOST))
+
+
+def _unsourced(rows: pa.Table) -> Any:
+    """The code of what is wrong with records that were crawled, nobody says from where: no site can be asked about them."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    crawled = pc.and_(pc.equal(rows["source_kind"], SourceKind.CRAWLED.value), pc.equal(rows["source"], ""))
+    missing = codes.set_code("problems", [Problem.BAD_URL])
+    return np.where(crawled.to_numpy(zero_copy_only=False), np.int64(missing), np.int64(0))
 
 
 def _hashes(column: pa.ChunkedArray) -> pa.Array:

@@ -16,8 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from posixpath import normpath
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from governance.canonical import Digest
 from governance.datasets.records import OptOut
@@ -54,7 +55,7 @@ class _Site:
     robots: Any = None
     usage: tuple[re.Pattern[str], ...] = ()
     rules: tuple[tuple[re.Pattern[str], bool], ...] = ()
-    headers: Mapping[str, frozenset[OptOut]] = field(default_factory=dict)
+    headers: Mapping[tuple[str, str], frozenset[OptOut]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +72,12 @@ class Signals:
         Raises:
             DatasetError: a snapshot cannot be read.
         """
-        try:
-            parts = urlsplit(url)
-            domain = domain_of(f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or "")
-        except ValueError:
-            return ()
+        domain, path = _asked(url)
         if domain not in self.domains:
             return ()
         site = _site(self.folder, domain, self.digest)
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        found = set(site.headers.get(url, ()))
-        if _kept_out(site, url, path):
+        found = set(site.headers.get((domain, path), ()))
+        if _kept_out(site, domain, path):
             found.add(OptOut.ROBOTS)
         if next((reserved for pattern, reserved in site.rules if pattern.match(path)), False):
             found.add(OptOut.TDMREP)
@@ -117,9 +113,27 @@ def open_signals(folder: Path) -> Signals:
     return Signals(str(folder), frozenset(domains), digest)
 
 
-def _kept_out(site: _Site, url: str, path: str) -> bool:
+def _asked(url: str) -> tuple[str, str]:
+    """What a server is asked for at `url`: its domain, and path with query, as it reads them itself.
+
+    Whoever states a URL must not get round a rule by another spelling of it: escapes are resolved, and `.` and `..` too; scheme,
+    port and fragment say nothing (RFC 3986, section 6.2.2).
+    """
+    try:
+        parts = urlsplit(url)
+        domain = domain_of(f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or "")
+    except ValueError:
+        return "", ""
+    path = unquote(parts.path)
+    ends = "/" if path.endswith(("/", "/.", "/..")) else ""
+    path = f"/{normpath(f'/{path}').strip('/')}{ends}".replace("//", "/")
+    return domain, path + (f"?{unquote(parts.query)}" if parts.query else "")
+
+
+def _kept_out(site: _Site, domain: str, path: str) -> bool:
     if any(pattern.match(path) for pattern in site.usage):
         return True
+    url = f"https://{domain}{quote(path, safe='/?&=')}"
     return site.robots is not None and not all(site.robots.can_fetch(url, agent) for agent in ("*", *CRAWLERS))
 
 
@@ -173,14 +187,14 @@ def _rules(path: Path) -> tuple[tuple[re.Pattern[str], bool], ...]:
         raise _unreadable(path, f"it is no list of locations with `tdm-reservation`: {error!r}") from error
 
 
-def _headers(path: Path) -> dict[str, frozenset[OptOut]]:
-    found: dict[str, frozenset[OptOut]] = {}
+def _headers(path: Path) -> dict[tuple[str, str], frozenset[OptOut]]:
+    found: dict[tuple[str, str], frozenset[OptOut]] = {}
     for number, line in enumerate((_text(path) or "").splitlines(), 1):
         if not line.strip():
             continue
         try:
             headers = {str(name).lower(): str(value) for name, value in json.loads(line).items()}
-            url = headers["url"]
+            url = _asked(headers["url"])
         except (ValueError, KeyError, AttributeError, RecursionError) as error:
             raise _unreadable(path, f"line {number} is no object with `url`") from error
         found[url] = found.get(url, frozenset()) | _of_headers(headers)
@@ -196,9 +210,9 @@ def _of_headers(headers: Mapping[str, str]) -> frozenset[OptOut]:
 
 
 def _pattern(location: str) -> re.Pattern[str]:
-    """A path as TDMRep and RFC 9309 write it: `*` is anything, `$` at the end is the end."""
+    """A path as TDMRep and RFC 9309 write it: `*` is anything, `$` at the end is the end; escapes are resolved."""
     ends = location.endswith("$")
-    body = ".*".join(map(re.escape, location.removesuffix("$").split("*")))
+    body = ".*".join(re.escape(unquote(piece)) for piece in location.removesuffix("$").split("*"))
     return re.compile(body + ("$" if ends else ""), re.DOTALL)
 
 

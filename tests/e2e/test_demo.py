@@ -23,11 +23,13 @@ from governance.assets import receipt_path
 from governance.canonical import commitment, digest
 from governance.datasets.membership import verify_proof
 from governance.datasets.proof import DatasetProof
+from governance.documents.answers import DocumentKind
 from governance.entries import EntryKind
 from governance.errors import StorageError
 from governance.merkle import leaf_hash
 from governance.training.entries import Trained
 from governance_adapters.commands.demo_review import REVIEWERS
+from governance_adapters.documents.validation import validate
 from governance_adapters.marking.encoding import ImageEncoder
 from governance_adapters.marking.keys import KeyFolder
 from governance_adapters.marking.tiled import TiledWatermarker
@@ -236,7 +238,7 @@ def test_a_digit_is_proved_in_and_a_photograph_out(demo):
 def test_documents_are_filed_of_model_lora_and_data(demo):
     folder = demo.shell.folder / "out"
     told = {each["file"]: each["gaps"] for each in demo.told["training"]["documents"]}
-    models = ("model-card.md", "eu-summary.pdf", "ab2013.md", "cyclonedx.json")
+    models = ("model-card.md", "eu-summary.pdf", "ab2013.md", "cyclonedx.json", "spdx.json")
     data = ("croissant.json", "spdx.json")
     subjects = {
         "reference-model": models,
@@ -251,7 +253,7 @@ def test_documents_are_filed_of_model_lora_and_data(demo):
     assert demo.told["training"]["dataset"]["root"] in card
     assert (folder / "documents/reference-model/eu-summary.pdf").read_bytes().startswith(b"%PDF-")
     for name in (each for each in told if each.endswith(".json")):
-        json.loads((folder / name).read_text())
+        validate(DocumentKind(Path(name).stem), json.loads((folder / name).read_text()))
 
 
 def test_says_the_same_to_people(demo, tmp_path):

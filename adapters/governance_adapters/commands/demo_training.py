@@ -57,6 +57,7 @@ _ABOUT_MODELS: Final = (
     (DocumentKind.EU_SUMMARY, Format.PDF),
     (DocumentKind.AB2013, Format.MARKDOWN),
     (DocumentKind.CYCLONEDX, Format.JSON),
+    (DocumentKind.SPDX, Format.JSON),
 )
 _ABOUT_DATASETS: Final = ((DocumentKind.CROISSANT, Format.JSON), (DocumentKind.SPDX, Format.JSON))
 

@@ -16,6 +16,7 @@ from governance.testing.policy import admission_facts, release_facts
 from governance_adapters.policy.bundle import Bundle, default_bundle_path
 from support.command import Ran, Shell
 from support.real import require
+from support.thinned import thin_corpus
 from support.tiny import stable_diffusion
 
 HIDDEN = "a red seven on a c.0.u.n.t.e.r.f.e.1.t b a n k n o t e"
@@ -180,7 +181,10 @@ class TestTest:
         assert covered == lines_
         assert int(cases) >= 200
 
-    def test_without_opa_it_says_so_and_runs_the_corpus(self, shell: Shell, bundle: Path, tmp_path: Path) -> None:
+    def test_without_opa_it_says_so_and_runs_the_corpus(
+        self, shell: Shell, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        thin_corpus(monkeypatch)
         ran = without_opa(shell, tmp_path)("policy", "test", bundle, "--json")
         assert ran.code == 2
         assert "THE REGO TESTS WERE NOT RUN" in ran.err
@@ -188,7 +192,10 @@ class TestTest:
         assert sum(ran.json["corpus"]["cases"].values()) >= 200
         assert ran.json["corpus"]["unexpected"] == []
 
-    def test_a_rule_that_was_broken(self, shell: Shell, bundle: Path, tmp_path: Path) -> None:
+    def test_a_rule_that_was_broken(
+        self, shell: Shell, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        thin_corpus(monkeypatch)
         edit_rules(
             bundle, "lib/findings.rego", "count(data.required_detectors) == 0", "count(data.required_detectors) < 0"
         )

@@ -33,7 +33,7 @@ class FolderAuditFiles:
         return self._known[place]
 
     def _leaves(self, audit: Audit, match: Match) -> frozenset[int] | None:
-        standing = _standing(audit)
+        standing = standing_of(audit)
         try:
             dataset = OpenDataset(self._settings.datasets_path / audit.name / standing.audit, standing, self._ledger)
         except NoDatasetError:
@@ -45,7 +45,7 @@ class FolderAuditFiles:
         return frozenset(dataset.leaves.find(content).index for content in contents)
 
 
-def _standing(audit: Audit) -> DatasetStanding:
+def standing_of(audit: Audit) -> DatasetStanding:
     """What opening a folder compares it with: the audit of this entry, whether or not it is the newest."""
     body = audit.entry.body
     outcomes = body["outcomes"]

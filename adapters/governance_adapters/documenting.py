@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +12,18 @@ from typing import Final
 from governance.canonical import Digest
 from governance.datasets.records import DatasetRecord
 from governance.datasets.standing import DatasetStanding
+from governance.documents.croissant import RECORDS_FILE
 from governance.documents.gathering import Gatherer
 from governance.documents.sources import AuditFile
-from governance.errors import NoDatasetError, StorageError
+from governance.errors import DatasetChangedError, NoDatasetError, StorageError
 from governance.ports import Ledger
 from governance.registers.register import Registers
 from governance_adapters.datasets.store.opened import OpenDataset
 from governance_adapters.settings import Settings
 from governance_adapters.wiring import product_version
 
-_NAMED: Final = {"records.parquet": "application/x-parquet", "report.json": "application/json"}
+REPORT_FILE: Final = "report.json"
+_NAMED: Final = {RECORDS_FILE: "application/x-parquet", REPORT_FILE: "application/json"}
 """The files of an audit that a document names, and their media types."""
 
 _CHUNK: Final = 1 << 20
@@ -34,13 +37,23 @@ class AuditFolders:
     ledger: Ledger
 
     def files(self, standing: DatasetStanding) -> tuple[AuditFile, ...]:
-        """The files of this audit that a document may name; none where its folder is gone.
+        """The files of this audit that a document may name, each once it is what was signed; none where its folder is gone.
 
         Raises:
+            DatasetChangedError: a file is there and is not what was signed.
             StorageError: a file is there and cannot be read.
         """
-        paths = [self._audit(standing) / name for name in _NAMED]
-        return tuple(AuditFile(path.name, _digest(path), _NAMED[path.name]) for path in paths if path.is_file())
+        paths = [path for name in _NAMED if (path := self._audit(standing) / name).is_file()]
+        found = tuple(AuditFile(path.name, _digest(path), _NAMED[path.name]) for path in paths)
+        for each in found:
+            if each.name == REPORT_FILE and each.digest != standing.report:
+                raise DatasetChangedError(
+                    f"The report in the folder of dataset {standing.name} is not the one that was signed.",
+                    remedy="Restore the audit's folder from its backup.",
+                )
+        if any(each.name == RECORDS_FILE for each in found):
+            deque(self.records(standing) or (), maxlen=0)  # each is compared with its leaf as it is read
+        return found
 
     def records(self, standing: DatasetStanding) -> Iterable[DatasetRecord] | None:
         """Every record that has a content, compared with the signed leaves as it is read; None where the folder is gone."""

@@ -13,6 +13,7 @@ from governance.errors import ConfigurationError, RegisterError
 from governance.ports import Ledger
 from governance.registers.item_checks import RegisterName, moment
 from governance.registers.items import RegisteredModel
+from governance.registers.references import check_licence
 from governance.registers.register import Registers
 from governance.registers.standing import State
 from governance.types import ModelFacts, Principal, utc_now
@@ -103,11 +104,13 @@ def to_register(
         )
     if standing.state is not State.UNREGISTERED:
         return None
+    known = "" if licence in _UNSTATED else licence
+    check_licence(known)
     return RegisteredModel(
         name=name,
         components=dict(facts.components),
         pipeline=facts.pipeline,
-        licence="" if licence in _UNSTATED else licence,
+        licence=known,
         data_origin=data_origin,
         expires=moment(expires) if expires else "",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -15,7 +15,9 @@ from governance.datasets.standing import DatasetStanding
 from governance.errors import RegisterError, TrainingError
 from governance.in_force import RecordedPolicy
 from governance.ports import Ledger, PolicyEngine
+from governance.registers.item_checks import check_field, moment
 from governance.registers.items import ModelSignature, RegisteredAdapter, RegisteredModel, model_key
+from governance.registers.references import check_licence
 from governance.registers.register import Registers
 from governance.training.data import TrainingRecord
 from governance.training.entries import Trained
@@ -39,12 +41,22 @@ _PROBE: Final = "governed_result"
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What the register is told of a result beside its digest; empty is what nobody stated."""
+    """What the register is told of a result beside its digest; empty is what nobody stated. `expires` may be a date.
+
+    Raises:
+        RegisterError: the register would not take it: better known before anything is trained.
+    """
 
     name: str
     licence: str = ""
     intended_use: str = ""
     expires: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "expires", moment(self.expires) if self.expires else "")
+        for each in fields(self):
+            check_field(each.name, getattr(self, each.name))
+        check_licence(self.licence)
 
 
 def govern_training(
@@ -146,26 +158,17 @@ class GovernedTraining:
 
         Raises:
             TrainingDeniedError: policy does not allow it any more; an entry says that the run failed.
-            TrainingError: the result is none, or of another base.
+            TrainingError: the result is none, or of another base; or what else lies in its folder would be signed with it.
             SigningError: the folder cannot be signed, or is signed already.
-            RegisterError: it is recorded, and cannot be registered.
+            RegisterError: `about` is none that the register takes; or the result is recorded, and cannot be registered.
             GovernanceError: as `governance.training.run.TrainingRun.finish`.
         """
-        from governance_adapters.registers.signatures import verify_signature
-        from governance_adapters.training.signing import PUBLIC, sign_folder
-
         about = Registration(about) if isinstance(about, str) else about
-        path = Path(result) if isinstance(result, (str, Path)) else None
-        found = self._digested(result if path is None else path, about.name)
-        folder = path if path is None or path.is_dir() else path.parent
-        if folder is None:
-            trained = self._run.finish(found)
+        if not isinstance(result, (str, Path)):
+            trained = self._run.finish(self._adapter_in(result, about.name, ""))
             self._register(trained, about)
             return trained
-        keys = self._settings.keys_path
-        signed = sign_folder(folder, keys)
-        verified = verify_signature(folder, signed.file, key=keys / PUBLIC)
-        trained = self._run.finish(found, signed.as_json())
+        trained, verified = self._finish_folder(Path(result), about.name)
         self._register(trained, about, verified)
         return trained
 
@@ -183,19 +186,33 @@ class GovernedTraining:
         with self._opened:
             self._run.__exit__(kind, error, trace)
 
-    def _digested(self, result: Any, name: str) -> TrainingResult:
-        if isinstance(result, Path) and (result / "model_index.json").is_file():
-            facts = _described(_loaded(result))
-            return TrainingResult(ResultKind.MODEL, model_key(facts.components), name, components=facts.components)
-        if isinstance(result, Path):
-            return self._adapter_file(result, name)
-        return self._adapter_in(result, name, "")
+    def _finish_folder(self, path: Path, name: str) -> tuple[Trained, ModelSignature]:
+        """Sign, digest what was signed, look whether it still is that, and finish: else no signature stays behind."""
+        from governance_adapters.registers.signatures import verify_signature
+        from governance_adapters.training.saving import lone_weights
+        from governance_adapters.training.signing import PUBLIC, sign_folder
 
-    def _adapter_file(self, path: Path, name: str) -> TrainingResult:
+        whole = (path / "model_index.json").is_file()
+        file = path if whole else lone_weights(path)
+        folder, keys = path if whole else file.parent, self._settings.keys_path
+        signed = sign_folder(folder, keys)
+        try:
+            found = self._whole_model(path, name) if whole else self._adapter_file(file, name)
+            verified = verify_signature(folder, signed.file, key=keys / PUBLIC)
+            return self._run.finish(found, signed.as_json()), verified
+        except BaseException:
+            signed.file.unlink(missing_ok=True)
+            raise
+
+    def _whole_model(self, folder: Path, name: str) -> TrainingResult:
+        facts = _described(_loaded(folder))
+        return TrainingResult(ResultKind.MODEL, model_key(facts.components), name, components=facts.components)
+
+    def _adapter_file(self, file: Path, name: str) -> TrainingResult:
         """The adapter in a file, as it is once it is loaded into the base."""
-        from governance_adapters.training.saving import file_digest, weights_file
+        from governance_adapters.training.saving import file_digest
 
-        file, pipe = weights_file(path), self.pipeline
+        pipe = self.pipeline
         if loaded := [name for names in pipe.get_list_adapters().values() for name in names]:
             raise TrainingError(
                 f"The base still has adapters loaded: {', '.join(loaded)}.",
@@ -282,7 +299,13 @@ class _Base:
             raise TrainingError(
                 "A governed pipeline cannot be trained.", remedy="Give it before it is governed, or its folder."
             )
-        return cls(model_key(_described(base).components), base)
+        pipe: Any = base
+        if names := {name for each in pipe.get_list_adapters().values() for name in each}:
+            raise TrainingError(
+                f"The base has adapters loaded: {', '.join(sorted(names))}.",
+                remedy="Take them out with `delete_adapters`: what is trained on top of a LoRA would not say so.",
+            )
+        return cls(model_key(_described(pipe).components), pipe)
 
 
 def _loaded(path: Path | None) -> Any:

@@ -17,6 +17,7 @@ from governance.documents.findings import (
     label,
     left_out,
     licences,
+    nearest,
     of_kinds,
     period,
     records_and_contents,
@@ -74,6 +75,8 @@ def ab2013(sources: Sources) -> Filing:
         "first_used": _first_used(sources),
         "synthetic": synthetic(sources),
     }
+    counted_in = ("sources", "number", "types", "protected", "licensed", "personal", "period", "synthetic")
+    replies |= {name: nearest(sources, replies[name], whole=name != "number") for name in counted_in}
     return filing(DocumentKind.AB2013, FORM, subject, sources, replies)
 
 
@@ -149,7 +152,7 @@ def _protected(sources: Sources) -> Reply:
 
 def _licensed(sources: Sources) -> Reply:
     reply = of_kinds(sources, SourceKind.LICENSED)
-    contracts: dict[str, Json] = {each.item.key: each.item.title for each in sources.contracts}
+    contracts: dict[str, Json] = {each.item.key: each.told for each in sources.contracts}
     if reply.value is None and not contracts:
         return reply
     if contracts:

@@ -89,8 +89,10 @@ def _model(sources: Sources, model: ModelSource) -> dict[str, Reply]:
             "Add the digests of the files as they are distributed.",
         ),
     }
-    if sources.vendor is not None:
-        replies["supplier"] = found(sources.vendor.item.name, sources.vendor.entry.id)
+    if sources.supplier is not None:
+        replies["supplier"] = found(sources.supplier.item.name, sources.supplier.entry.id)
+    elif sources.vendor is not None:
+        replies["supplier"] = lacking("The vendor that the register names was withdrawn.", "Name another.")
     if item.licence:
         replies["licenses"] = found(item.licence, entry)
     files = {use.run.file: use.run for use in sources.uses if use.run is not None and use.run.file}
@@ -180,6 +182,7 @@ def _bill(made: Filing, replies: Sequence[Mapping[str, Reply]]) -> dict[str, Any
             "component": {"type": "machine-learning-model", "bom-ref": "subject", "name": components[0]["name"]},
             "properties": [
                 {"name": f"{BASIS}statement", "value": STATEMENT},
+                {"name": f"{BASIS}about", "value": made.subject},
                 *({"name": f"{BASIS}{key}", "value": said(value)} for key, value in basis_json(sources).items()),
             ],
         },
@@ -219,8 +222,8 @@ def _model_component(sources: Sources, replies: Mapping[str, Reply], references:
             *_gaps(replies),
         ],
     }
-    if sources.vendor is not None:
-        vendor = sources.vendor.item
+    if sources.supplier is not None:
+        vendor = sources.supplier.item
         component["supplier"] = {"name": vendor.name} | ({"url": [vendor.website]} if vendor.website else {})
     if of("licenses"):
         component["licenses"] = [{"expression": of("licenses")}]

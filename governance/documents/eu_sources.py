@@ -93,7 +93,7 @@ def _licensed(sources: Sources, reply: Reply) -> Reply:
     """With the contracts that the records name, where the register has them."""
     if reply.value is None or reply.value == {"answer": NO} or not sources.contracts:
         return reply
-    named: dict[str, Json] = {each.item.key: each.item.title for each in sources.contracts}
+    named: dict[str, Json] = {each.item.key: each.told for each in sources.contracts}
     entries = tuple(each.entry.id for each in sources.contracts)
     value: Mapping[str, Json] = reply.value if isinstance(reply.value, Mapping) else {}
     return found({**value, "contracts": named}, *reply.sources, *entries)

@@ -11,6 +11,7 @@ from governance.documents.eu_sources import data_sources, modality
 from governance.documents.filing import Filing, about, filing
 from governance.documents.findings import (
     by_dataset,
+    contents_in_all,
     counted,
     entries_of,
     figures,
@@ -18,6 +19,7 @@ from governance.documents.findings import (
     label,
     left_out,
     licences,
+    nearest,
     records_and_contents,
     total,
 )
@@ -35,7 +37,11 @@ def eu_summary(sources: Sources) -> Filing:
         DocumentError: they are about a dataset alone.
     """
     subject = about(sources, DocumentKind.EU_SUMMARY)
-    replies = {**_general(sources), **_size(sources), **data_sources(sources), **_processing(sources)}
+    counted_in = {**_size(sources), **data_sources(sources)}
+    counted_in |= {
+        name: nearest(sources, reply, whole=name != "size") for name, reply in counted_in.items() if name != "sources"
+    }
+    replies = {**_general(sources), **counted_in, **_processing(sources)}
     return filing(DocumentKind.EU_SUMMARY, FORM, subject, sources, replies)
 
 
@@ -60,6 +66,10 @@ def _provider(sources: Sources) -> Reply:
     """
     why = "No record gives contact details in the clear."
     fill = "Add the address at which the provider answers."
+    if sources.vendor is not None and sources.vendor.withdrawn:
+        return lacking(
+            "The vendor that the register names was withdrawn from it.", "Name another: `governance registers change`."
+        )
     if sources.vendor is not None:
         vendor = sources.vendor.item
         told: dict[str, Json] = {"name": vendor.name}
@@ -139,7 +149,7 @@ def _size(sources: Sources) -> dict[str, Reply]:
 
 def _images(sources: Sources, entries: tuple[str, ...]) -> Reply:
     """The range of the template, of all distinct contents that went in; contents of several datasets are counted in each."""
-    count = total(sources, lambda each: each.contents)
+    count = contents_in_all(sources)
     image = total(sources, lambda each: sum(n for name, n in each.media_types.items() if name.startswith("image/")))
     told: dict[str, Json] = {"records": records_and_contents(sources), "bytes": total(sources, lambda each: each.bytes)}
     if not count or image < total(sources, lambda each: each.records):

@@ -10,6 +10,7 @@ from governance.canonical import Json
 from governance.documents.answers import STATEMENT, DocumentKind, Form, Gap, Reply, Section, filled, gaps_of
 from governance.documents.sources import Cited, DatasetSource, Sources
 from governance.errors import DocumentError
+from governance.registers.standing import State
 
 VERSION: Final = 1
 """Of the shape of our own forms as JSON."""
@@ -123,7 +124,7 @@ def roots_of(sources: Sources) -> list[tuple[str, str]]:
 
 
 def about(sources: Sources, kind: DocumentKind) -> str:
-    """What a document about a model or an adapter calls it: its name and its digest.
+    """What a document about a model or an adapter calls it: its name and its digest, and its state where it is not registered.
 
     Raises:
         DocumentError: it is about neither.
@@ -134,7 +135,8 @@ def about(sources: Sources, kind: DocumentKind) -> str:
             remedy="Name one of the register: `governance registers list models` shows them.",
         )
     item = sources.model.item
-    return f"{item.name} (SHA-256 {item.key})"
+    state = "" if sources.model.state == State.REGISTERED else f", {sources.model.state} now"
+    return f"{item.name} (SHA-256 {item.key}{state})"
 
 
 def about_dataset(sources: Sources, kind: DocumentKind) -> DatasetSource:

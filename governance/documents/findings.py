@@ -7,9 +7,10 @@ from typing import Final
 
 from governance.canonical import Json
 from governance.datasets.records import SourceKind, Synthetic
-from governance.documents.answers import NO, YES, Reply, found, lacking, partly
+from governance.documents.answers import NO, NOT_APPLICABLE, YES, Reply, found, lacking, partly
 from governance.documents.figures import Figures
 from governance.documents.sources import DatasetSource, How, Sources, Use
+from governance.registers.items import RegisteredModel
 from governance.types import Outcome
 
 REGISTER_DATASETS: Final = (
@@ -95,6 +96,14 @@ def of_kinds(sources: Sources, *kinds: SourceKind) -> Reply:
 def _no(sources: Sources) -> Reply:
     """No: in full only where every dataset is known from runs that handed the records out, for a list may have left some out."""
     told = [use.name for use in sources.uses if use.how is not How.WITNESSED]
+    bases = [use.run.base for use in sources.uses if use.run is not None and use.run.base]
+    if bases and sources.model is not None and isinstance(sources.model.item, RegisteredModel):
+        return partly(
+            {"answer": NO},
+            entries_of(sources),
+            f"What went into the model that it began with, {bases[0]}, is not counted here.",
+            "Say what is known of that model, and confirm that there was no other dataset.",
+        )
     if not told:
         return found({"answer": NO}, *entries_of(sources))
     return partly(
@@ -136,8 +145,43 @@ def total(sources: Sources, count: Callable[[Figures], int]) -> int:
 
 
 def records_and_contents(sources: Sources) -> dict[str, Json]:
-    """How many records and distinct contents of each dataset went in, or were audited."""
-    return by_dataset(sources, lambda each: {"records": each.records, "distinct contents": each.contents})
+    """How many records and distinct contents of each dataset went in; where only the register names it, were audited."""
+    return {
+        label(use): {"records": records, "distinct contents": contents} for use, records, contents in _numbers(sources)
+    }
+
+
+def contents_in_all(sources: Sources) -> int:
+    """The sum of what `records_and_contents` says of contents; one that is in two datasets counts twice."""
+    return sum(contents for _, _, contents in _numbers(sources))
+
+
+def _numbers(sources: Sources) -> Iterator[tuple[Use, int, int]]:
+    for use, each in figures(sources):
+        by_run = use.run is not None and use.consumed is None
+        yield (use, use.records, use.contents) if by_run else (use, each.records, each.contents)
+
+
+def nearest(sources: Sources, reply: Reply, *, whole: bool = True) -> Reply:
+    """`reply` with what is open in it where its figures are of all that was audited of a dataset, not of what went in.
+
+    What is nowhere in an audit did not go in from there, so that "no" stands. `whole` is whether a run's own numbers leave
+    that open.
+    """
+    names = [
+        label(use)
+        for use in sources.uses
+        if use.consumed is None and use.dataset is not None and (whole or use.run is None)
+    ]
+    if not names or reply.value is None or reply.value in ({"answer": NO}, NOT_APPLICABLE):
+        return reply
+    why = f"Of {', '.join(names)} all that was audited is counted: which part of it went in cannot be counted."
+    return partly(
+        reply.value,
+        reply.sources,
+        f"{why} {reply.why}".strip(),
+        reply.fill or "Restore the folder of the audit, or train with `govern_training`.",
+    )
 
 
 def licences(each: Figures) -> dict[str, Json]:

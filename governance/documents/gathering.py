@@ -28,6 +28,7 @@ from governance.documents.sources import (
 )
 from governance.entries import Entry
 from governance.errors import DocumentError, NoDatasetError
+from governance.lineage.audits import audit_of
 from governance.lineage.recall_entries import recalling
 from governance.ports import Ledger
 from governance.registers.item_checks import RegisterName
@@ -39,6 +40,9 @@ from governance.types import Outcome, utc_now
 
 SUPERSEDED = "superseded"
 """The state of an audit that is not its dataset's newest."""
+
+WITHDRAWN = "withdrawn"
+"""The state of a contract that the register does not have any more."""
 
 
 class Audits(Protocol):
@@ -90,13 +94,19 @@ class Gatherer:
             DatasetError: an audit cannot be read.
             LedgerError: the ledger cannot be read.
         """
-        checkpoint = parse_checkpoint(self.ledger.checkpoint())
-        basis = Basis(checkpoint.origin, checkpoint.size, checkpoint.root.hex(), made or utc_now(), self.maker)
-        sources = Sources(basis, provider=self.provider)
+        sources = Sources(self._basis(made or utc_now()), provider=self.provider)
         if named.dataset:
             standing = dataset_standing(self.ledger, named.dataset)
-            return self._with_contracts(replace(sources, dataset=self._dataset(standing)))
-        return self._of_model(sources, named)
+            dataset = replace(self._dataset(standing), files=tuple(self.audits.files(standing)))
+            sources = self._with_contracts(replace(sources, dataset=dataset))
+        else:
+            sources = self._of_model(sources, named)
+        return replace(sources, basis=self._basis(sources.basis.made))
+
+    def _basis(self, made: str) -> Basis:
+        """The log as it is now. It is asked last: every entry that a document cites is among those that its root is over."""
+        checkpoint = parse_checkpoint(self.ledger.checkpoint())
+        return Basis(checkpoint.origin, checkpoint.size, checkpoint.root.hex(), made, self.maker)
 
     def _of_model(self, sources: Sources, named: Named) -> Sources:
         model = self._model(named.register, named.key)
@@ -132,13 +142,14 @@ class Gatherer:
         found = self.registers.find(RegisterName.VENDORS, key) if key else None
         if found is None or not isinstance(found.item, Vendor):
             return None
-        return VendorSource(replace(found.item, contact=""), Cited.of(found.entry))
+        return VendorSource(replace(found.item, contact=""), Cited.of(found.entry), withdrawn=found.withdrawn)
 
     def _contract(self, key: str) -> ContractSource | None:
         found = self.registers.find(RegisterName.CONTRACTS, key) if key else None
         if found is None or not isinstance(found.item, Contract):
             return None
-        return ContractSource(found.item, Cited.of(found.entry))
+        state = WITHDRAWN if found.withdrawn else self.registers.contract_state(key, utc_now()).value
+        return ContractSource(found.item, Cited.of(found.entry), state)
 
     def _with_contracts(self, sources: Sources) -> Sources:
         """With the contracts that records name, as far as the register has them."""
@@ -213,7 +224,13 @@ class Gatherer:
         newest = dataset_standing(self.ledger, name)
         if newest.audited.id == entry_id:
             return newest
-        entry = self.ledger.entry(entry_id)
+        audit = audit_of(self.ledger, entry_id)
+        if audit is None:
+            raise DocumentError(
+                f"The audit {entry_id} of dataset {name} is not in the ledger.",
+                remedy="Run `governance ledger verify`.",
+            )
+        entry = audit.entry
         body: Any = entry.body
         return DatasetStanding(
             name=name,
@@ -223,7 +240,7 @@ class Gatherer:
             contents=body["contents"],
             records=body["records"],
             outcomes={outcome: body["outcomes"][outcome.value] for outcome in Outcome},
-            approvals=(),
+            approvals=audit.approvals,
             state=newest.state,
             changed=newest.changed,
         )
@@ -250,7 +267,6 @@ class Gatherer:
             fingerprint=str(report["source"]["fingerprint"]),
             detectors=tuple(str(each["name"]) for each in report["detectors"]),
             approvals=tuple(Cited.of(entry) for entry in standing.approvals),
-            files=tuple(self.audits.files(standing)),
         )
 
     def _state(self, standing: DatasetStanding) -> str:

@@ -19,6 +19,7 @@ from governance.documents.findings import (
     known_uses,
     left_out,
     licences,
+    nearest,
     records_and_contents,
     uses_told,
 )
@@ -83,6 +84,9 @@ def model_card(sources: Sources) -> Filing:
         "limitations": lacking("No record describes them.", "Describe known biases, risks and limitations."),
         "data_licences": known_uses(sources) or found(by_dataset(sources, licences), *entries_of(sources)),
     }
+    replies |= {
+        name: nearest(sources, replies[name], whole=name != "size") for name in ("size", "media", "data_licences")
+    }
     return filing(DocumentKind.MODEL_CARD, FORM, subject, sources, replies, front=_front(sources))
 
 
@@ -128,6 +132,8 @@ def _base(sources: Sources) -> Reply:
 
 
 def _developer(sources: Sources) -> Reply:
+    if sources.vendor is not None and sources.vendor.withdrawn:
+        return lacking("The vendor that the register names was withdrawn from it.", "Name another in the register.")
     if sources.vendor is not None:
         return found(sources.vendor.item.name, sources.vendor.entry.id)
     if sources.provider:
@@ -173,6 +179,7 @@ def _contract(sources: Sources) -> Reply:
         "title", "vendor", "licence", "starts", "ends", "shutdown", "indemnity_scope", "indemnity_exclusions", "document",
     )  # fmt: skip
     told: dict[str, Json] = {name: getattr(item, name) for name in names if getattr(item, name)}
+    told["state now"] = sources.contract.state
     if item.moderation_sla_hours:
         told["moderation_sla_hours"] = item.moderation_sla_hours
     if item.indemnity_scope:

@@ -148,18 +148,25 @@ class ModelSource:
 
 @dataclass(frozen=True, slots=True)
 class VendorSource:
-    """A vendor as the register has it, without its contact, which is personal."""
+    """A vendor as the register has it, or had it before it was `withdrawn`, without its contact, which is personal."""
 
     item: Vendor
     entry: Cited
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ContractSource:
-    """A contract as the register has it."""
+    """A contract as the register has it, or had it; `state` is `active`, `expired` or `withdrawn`."""
 
     item: Contract
     entry: Cited
+    state: str = "active"
+
+    @property
+    def told(self) -> str:
+        """Its title, with its state where it is not in force any more."""
+        return self.item.title if self.state == "active" else f"{self.item.title} ({self.state} now)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +200,11 @@ class Sources:
     contract: ContractSource | None = None
     contracts: tuple[ContractSource, ...] = ()
     provider: str = ""
+
+    @property
+    def supplier(self) -> VendorSource | None:
+        """The vendor that may be named as whoever supplies it: none where it was withdrawn."""
+        return None if self.vendor is None or self.vendor.withdrawn else self.vendor
 
     @property
     def entries(self) -> tuple[Cited, ...]:

@@ -188,11 +188,12 @@ def _declared(names: list[str], entry: str) -> Reply:
 
 
 def _supplier(sources: Sources) -> tuple[tuple[Mapping[str, Any], ...], Reply]:
-    if sources.vendor is None:
-        return (), lacking("The register names no vendor.", "Name one: `governance registers change`.")
-    vendor = sources.vendor.item
+    if sources.supplier is None:
+        why = "The register names no vendor." if sources.vendor is None else "The vendor that it names was withdrawn."
+        return (), lacking(why, "Name one: `governance registers change`.")
+    vendor = sources.supplier.item
     agent = {"type": "Organization", "spdxId": f"{NAMESPACE}vendors/{vendor.key}", "name": vendor.name}
-    return (agent,), found(vendor.name, sources.vendor.entry.id)
+    return (agent,), found(vendor.name, sources.supplier.entry.id)
 
 
 def _released(time: str, entry: str) -> Reply:

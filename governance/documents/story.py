@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -13,6 +14,9 @@ from governance.evidence.blocks import Block, Facts, Heading, Paragraph, Points,
 
 _NUMBERED: Final = (DocumentKind.EU_SUMMARY, DocumentKind.AB2013, DocumentKind.MODEL_CARD)
 """Forms of laws and cards, which are read question by question; what standards ask is a table of fields."""
+
+_BEGINNING: Final = re.compile(r"^(\d{1,9}(?=\.(?:\s|$))|(?=[-+=]))", re.ASCII)
+"""What begins a list, a line across or a heading where a line begins with it."""
 
 _NESTED: Final = 400
 """Above so many characters a nested value is written line by line."""
@@ -120,5 +124,5 @@ def _front(filing: Filing) -> list[str]:
 
 def _escaped(text: str) -> str:
     """`text` as plain text of one line: every character of ASCII that Markdown or HTML could read is escaped."""
-    one = " ".join(text.split())
-    return "".join(f"\\{character}" if character in r"\`*_{}[]()<>#|!~&$" else character for character in one)
+    one = "".join(f"\\{each}" if each in r"\`*_{}[]()<>#|!~&$" else each for each in " ".join(text.split()))
+    return _BEGINNING.sub(r"\1\\", one)

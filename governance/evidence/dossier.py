@@ -27,7 +27,7 @@ from governance.evidence.verify import (
 )
 from governance.ports import Vault
 from governance.records import asset_digest
-from governance.verification import Verification, Verifier
+from governance.verification import Status, Verification, Verifier
 
 _BUNDLE_MANIFEST = ".manifest"
 
@@ -104,6 +104,9 @@ def complete(
         ProofError: a time-stamp is of none of the published checkpoints in the evidence, or the file is broken.
     """
     content, missing = _asset(evidence, vault, without=without_asset)
+    verification = None if content is None else verifier.verify(content)
+    if verification is not None and (why := _recalled(verification)):
+        content, missing = None, [Missing(asset_path(evidence.released.entry), why)]
     known = {bundle_revision(files): files for files in bundles}
     wanted = revisions(evidence.entries)
     manifest = None if content is None else _manifest(content)
@@ -115,7 +118,7 @@ def complete(
         asked,
         content,
         manifest,
-        None if content is None else verifier.verify(content),
+        verification,
         {revision: known[revision] for revision in wanted if revision in known},
         _stamped(evidence, time_stamps),
         tuple(absent),
@@ -161,6 +164,12 @@ def _asset(evidence: Evidence, vault: Vault, *, without: bool) -> tuple[bytes | 
     except StorageError:  # its message is for the operator, and names places of this machine
         return None, [Missing(path, "not kept: the vault does not have it any more, or not as it was released")]
     return content, []
+
+
+def _recalled(verification: Verification) -> str:
+    """Why the file is not handed out, where it was recalled or nobody can say whether it was; else empty."""
+    recall = next(check for check in verification.checks if check.name == "recall")
+    return "" if recall.status is Status.HOLDS else f"not handed out again: {recall.detail}"
 
 
 def _tells_what_is_withheld(evidence: Evidence) -> bool:

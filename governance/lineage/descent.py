@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from governance.errors import NoDatasetError, ProofError, RecallError
-from governance.lineage.audits import Audit, audits
+from governance.lineage.audits import Audit, audits, counted
 from governance.lineage.matching import AuditFiles, Match, names_licence
 from governance.lineage.models_in_use import ModelInUse, models_in_use
+from governance.lineage.once_stated import is_licence_named, once_stated
 from governance.lineage.recall_entries import Cause, RecallBy, Targets
 from governance.lineage.releases import Release
 from governance.ports import Ledger
@@ -20,6 +22,7 @@ from governance.training.entries import ConsumedPart, Trained, consumed_of, trai
 from governance.training.runs import ResultKind
 
 _PAGE: Final = 5000
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,8 @@ def descendants(ledger: Ledger, cause: Cause, files: AuditFiles, registers: Regi
 
     Raises:
         NoDatasetError: there never was an audit of the dataset that is to be recalled.
-        RecallError: no model or LoRA of this key or digest was ever registered, trained or used.
+        RecallError: no model or LoRA of this key or digest was ever registered, trained or used; nothing on record names the
+            licence; or the record is no digest.
         LedgerError: the ledger cannot be read.
         DatasetError: an audit's files are damaged.
     """
@@ -83,16 +87,20 @@ class _Descent:
         contracts = [each.item for each in registers.list(RegisterName.CONTRACTS, withdrawn=True)]
         self._match = Match(cause, _granting(cause, contracts))
         self._runs = tuple(trained(ledger))
-        self._datasets: dict[tuple[str, str], tuple[Audit, str]] = {}
-        """By name and root."""
+        self._datasets: dict[str, tuple[Audit, str]] = {}
+        """By the entry of the audit: two audits of the same records may have allowed others of them."""
         self._models: dict[str, str] = {}
         self._adapters: dict[str, str] = {}
         self._gaps: dict[str, None] = {}
+        self._named = cause.by is RecallBy.LICENCE and is_licence_named(ledger, cause.value)
+        """Whether anything on record names the licence, if it is one that is recalled."""
         self._in_use: Sequence[ModelInUse] = ()
 
     def begin(self) -> None:
         """What the cause itself is, or names."""
         by, value = self._cause.by, self._cause.value
+        if by is RecallBy.RECORD and not _DIGEST.fullmatch(value):
+            raise RecallError(f"{value[:80]!r} is no record.", remedy="Give the SHA-256 of its bytes, 64 digits.")
         self._in_use = tuple(models_in_use(self._ledger))
         if by is RecallBy.MODEL:
             self._models[value] = "it is what is recalled"
@@ -101,13 +109,18 @@ class _Descent:
         else:
             for audit in audits(self._ledger, value if by is RecallBy.DATASET else None):
                 if why := self._why(audit):
-                    self._datasets[audit.name, audit.root] = audit, why
+                    self._datasets[audit.entry.id] = audit, why
         if by is RecallBy.DATASET and not self._datasets:
             raise NoDatasetError(f"There is no audit of a dataset {value!r}.", remedy="`governance dataset list`.")
         if by in (RecallBy.MODEL, RecallBy.ADAPTER) and not self._is_known(value):
             raise RecallError(
                 f"No {by.value} {value} was ever registered, trained or used here.",
                 remedy="`governance registers list models` and `... adapters` show keys and digests.",
+            )
+        if by is RecallBy.LICENCE and not (self._gaps or self._named):
+            raise RecallError(
+                f"No audit, no registration and no contract on record names a licence {value!r}.",
+                remedy="Write it as they do, in SPDX, such as CC-BY-4.0: `governance lineage` shows the licences of a file.",
             )
 
     def follow(self) -> bool:
@@ -125,14 +138,16 @@ class _Descent:
         return len(self._models) + len(self._adapters) > before
 
     def ended(self) -> Descendants:
-        """All of it, with what the models released."""
+        """All of it, with what the models released, and what was once registered as part of it."""
+        known = {*self._models, *self._adapters, *self._match.contracts}
+        once = once_stated(self._ledger, self._match, self._models, known)
         return Descendants(
             self._cause,
             tuple(self._datasets.values()),
             self._models,
             self._adapters,
             tuple(self._releases()),
-            tuple(self._gaps),
+            (*self._gaps, *once),
         )
 
     def _why(self, audit: Audit) -> str:
@@ -150,13 +165,15 @@ class _Descent:
         if report is None:
             self._gaps[f"which licences dataset {audit.name} has: the report of {audit.entry.id} is not kept"] = None
             return ""
+        self._named = self._named or any(names_licence(name, self._cause.value) for name in counted(report, "licences"))
         said = self._match.of_report(report)
         return f"it has {said}" if said else ""
 
     def _of_run(self, run: Trained) -> str:
         """Why what a run made descends from what is there; empty where it does not."""
+        audited = {use.name: use.audited for use in run.datasets}
         for part in run.consumed:
-            found = self._datasets.get((part.name, part.root))
+            found = self._datasets.get(audited.get(part.name, ""))
             if found is not None and (taken := self._taken(part, found[0])):
                 return f"run {run.run} ({run.lineage.value}) consumed {taken} of dataset {part.name}: {found[1]}"
         if run.base in self._models:
@@ -192,7 +209,8 @@ class _Descent:
         if isinstance(item, RegisteredAdapter) and item.base in self._models:
             return f"it is registered as made for model {item.base}"
         consumed = {part.name for run in self._runs if run.result.digest == item.key for part in run.consumed}
-        stated = [name for name, _ in self._datasets if name in item.datasets and name not in consumed]
+        names = dict.fromkeys(audit.name for audit, _ in self._datasets.values())
+        stated = [name for name in names if name in item.datasets and name not in consumed]
         return f"its registration states that it comes from dataset {stated[0]}" if stated else ""
 
     def _releases(self) -> Iterator[tuple[Release, str]]:

@@ -1,24 +1,26 @@
 """A lineage to look at: as lines of a tree, and as an SVG picture (W3C, Scalable Vector Graphics 1.1) that needs nothing else.
 
-A picture has a title and a description, so that whoever cannot see it hears the same; no script, font or link is in it. What
+Both are the same tree: a row for each relation, indented below what it leads from. A picture has a title and a description, so that whoever cannot see it hears the same; no script, font or link is in it. What
 was recalled is marked by a word, not by a colour alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
 from governance.canonical import Json
 from governance.lineage.graph import Edge, Lineage, Node, NodeKind
 
-WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 236, 58, 150, 16, 24
-"""Of a box, between boxes, and around all of them; in pixels."""
+WIDTH, HEIGHT, GAP, INDENT, MARGIN = 680, 44, 10, 36, 20
+"""Of a box, between rows, of one step to the right, and around all of them; in pixels."""
 
+_LAST, _MORE = "l", "m"
 _NAMESPACE: Final = "http://www.w3.org/2000/svg"
-_CHARACTERS: Final = 34
-_EDGE_CHARACTERS: Final = 26
+_CHARACTERS: Final = 88
+"""As many as stand on a line of a box; what is longer ends in an ellipsis, and stands whole in the box's title."""
 _COLOURS: Final[Mapping[NodeKind, tuple[str, str]]] = {
     NodeKind.ASSET: ("#e8eefc", "#27408b"),
     NodeKind.GENERATION: ("#eef6f4", "#1f5f56"),
@@ -34,47 +36,70 @@ _COLOURS: Final[Mapping[NodeKind, tuple[str, str]]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A relation and where it leads, below `ways`: for each step from the root whether it is the last one there."""
+
+    edge: Edge
+    node: Node
+    ways: str
+    again: bool
+
+    @property
+    def depth(self) -> int:
+        """How many steps from the root, from 1."""
+        return len(self.ways)
+
+
 def tree_lines(lineage: Lineage) -> Iterator[str]:
     """One line a node, indented below what leads to it. A node that was there before is named again and not followed again."""
-    below = _below(lineage)
-    seen: set[str] = set()
-
-    def lines(node: Node, before: str) -> Iterator[str]:
-        seen.add(node.id)
-        behind = below[node.id]
-        for number, (edge, target) in enumerate(behind, 1):
-            last = number == len(behind)
-            again = target.id in seen and bool(below[target.id])
-            yield f"{before}{'└─ ' if last else '├─ '}{_line(edge, target)}{' (see above)' if again else ''}"
-            if target.id not in seen:
-                yield from lines(target, before + ("   " if last else "│  "))
-
     yield _named(lineage.root)
-    yield from lines(lineage.root, "")
+    for row in _rows(lineage):
+        before = "".join("   " if way == _LAST else "│  " for way in row.ways[:-1])
+        yield f"{before}{'└─ ' if row.ways[-1] == _LAST else '├─ '}{_line(row.edge, row.node)}{_again(row)}"
 
 
 def svg(lineage: Lineage) -> str:
-    """The picture: what was asked about on the left, what it comes from to the right of it."""
-    columns = _columns(lineage)
-    places = {
-        node.id: (MARGIN + x * (WIDTH + GAP_X), MARGIN + y * (HEIGHT + GAP_Y))
-        for x, column in enumerate(columns)
-        for y, node in enumerate(column)
-    }
-    width = 2 * MARGIN + len(columns) * (WIDTH + GAP_X) - GAP_X
-    height = 2 * MARGIN + max(map(len, columns)) * (HEIGHT + GAP_Y) - GAP_Y
+    """The picture: what was asked about above, and below it, step by step to the right, what it comes from."""
+    rows = list(_rows(lineage))
+    width = 2 * MARGIN + WIDTH + INDENT * max((row.depth for row in rows), default=0)
+    height = 2 * MARGIN + (len(rows) + 1) * (HEIGHT + GAP) - GAP
     title = f"Lineage of {lineage.root.title}"
     size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
     parts = [
-        f'<svg xmlns="{_NAMESPACE}" role="img" aria-labelledby="title desc" {size} font-family="sans-serif" font-size="12">',
+        f'<svg xmlns="{_NAMESPACE}" role="img" aria-labelledby="title desc" {size} font-family="sans-serif" font-size="13">',
         f'<title id="title">{_text(title)}</title>',
         f'<desc id="desc">{_text(_described(lineage))}</desc>',
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
-        *(_edge(edge, places) for edge in lineage.edges),
-        *(_box(node, *places[node.id]) for node in lineage.nodes),
-        "</svg>",
+        _box(lineage.root, "", 0, 0),
     ]
-    return "\n".join(parts) + "\n"
+    above = [0]
+    """The row of each step on the way to where we are."""
+    for at, row in enumerate(rows, 1):
+        del above[row.depth :]
+        parts.append(_way(above[-1], at, row.depth))
+        parts.append(_box(row.node, f"{row.edge.what} [{row.edge.basis.value}]{_again(row)}", row.depth, at))
+        above.append(at)
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _rows(lineage: Lineage) -> Iterator[_Row]:
+    """The relations in the order of the tree. Nothing here waits for a step to return: a way may be of any length."""
+    below = _below(lineage)
+    seen = {lineage.root.id}
+    waiting = [("", iter(below[lineage.root.id]), len(below[lineage.root.id]))]
+    while waiting:
+        before, behind, left = waiting.pop()
+        following = next(behind, None)
+        if following is None:
+            continue
+        edge, target = following
+        waiting.append((before, behind, left - 1))
+        ways = before + (_LAST if left == 1 else _MORE)
+        yield _Row(edge, target, ways, target.id in seen and bool(below[target.id]))
+        if target.id not in seen:
+            seen.add(target.id)
+            waiting.append((ways, iter(below[target.id]), len(below[target.id])))
 
 
 def _below(lineage: Lineage) -> Mapping[str, Sequence[tuple[Edge, Node]]]:
@@ -85,50 +110,29 @@ def _below(lineage: Lineage) -> Mapping[str, Sequence[tuple[Edge, Node]]]:
     return below
 
 
-def _columns(lineage: Lineage) -> list[list[Node]]:
-    """The nodes by how far they are from the first, by the longest way that passes no node twice."""
-    below = _below(lineage)
-    depth = {lineage.root.id: 0}
-    waiting = [(lineage.root, frozenset({lineage.root.id}))]
-    while waiting:
-        node, way = waiting.pop()
-        for _, target in below[node.id]:
-            if target.id not in way and depth.get(target.id, -1) < depth[node.id] + 1:
-                depth[target.id] = depth[node.id] + 1
-                waiting.append((target, way | {target.id}))
-    columns: list[list[Node]] = [[] for _ in range(max(depth.values()) + 1)]
-    for node in lineage.nodes:
-        columns[depth[node.id]].append(node)
-    return columns
-
-
-def _box(node: Node, x: int, y: int) -> str:
+def _box(node: Node, said: str, depth: int, row: int) -> str:
+    """A node, below the words that lead to it."""
     fill, line = _COLOURS[node.kind]
+    x, y = MARGIN + depth * INDENT, MARGIN + row * (HEIGHT + GAP)
     dashes = ' stroke-dasharray="5 3"' if node.kind is NodeKind.GAP else ""
-    words = "".join(_words(each, x + 10, y + 20 + 15 * at, at == 0) for at, each in enumerate(_wrapped(_named(node))))
+    words = f'<text x="{x + 12}" y="{y + 16}" font-size="11" fill="#444444">{_text(_cut(said))}</text>' if said else ""
     return (
         f"<g><title>{_text(_whole(node))}</title>"
         f'<rect x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="6" fill={quoteattr(fill)} '
-        f'stroke="{line}"{dashes}/><text fill="{line}">{words}</text></g>'
+        f'stroke="{line}"{dashes}/>{words}'
+        f'<text x="{x + 12}" y="{y + (33 if said else 27)}" fill="{line}">{_text(_cut(_named(node)))}</text></g>'
     )
 
 
-def _words(text: str, x: int, y: int, bold: bool) -> str:
-    weight = ' font-weight="bold"' if bold else ""
-    return f'<tspan x="{x}" y="{y}"{weight}>{_text(text)}</tspan>'
+def _way(above: int, row: int, depth: int) -> str:
+    """The line from the box of one row to that of another, one step to its right."""
+    x = MARGIN + (depth - 1) * INDENT + INDENT // 2
+    top, middle = MARGIN + above * (HEIGHT + GAP) + HEIGHT, MARGIN + row * (HEIGHT + GAP) + HEIGHT // 2
+    return f'<path d="M{x} {top}V{middle}H{MARGIN + depth * INDENT}" fill="none" stroke="#777777"/>'
 
 
-def _edge(edge: Edge, places: Mapping[str, tuple[int, int]]) -> str:
-    (x1, y1), (x2, y2) = places[edge.source], places[edge.target]
-    x1, y1, y2 = x1 + WIDTH, y1 + HEIGHT // 2, y2 + HEIGHT // 2
-    half = (x1 + x2) // 2
-    said = f"{edge.what} ({edge.basis.value})"
-    return (
-        f"<g><title>{_text(said)}</title>"
-        f'<path d="M{x1} {y1}C{half} {y1} {half} {y2} {x2} {y2}" fill="none" stroke="#777777"/>'
-        f'<text x="{x2 - 4}" y="{y2 - 4}" text-anchor="end" font-size="9" fill="#444444">'
-        f"{_text(_cut(said, _EDGE_CHARACTERS))}</text></g>"
-    )
+def _again(row: _Row) -> str:
+    return " (see above)" if row.again else ""
 
 
 def _line(edge: Edge, node: Node) -> str:
@@ -161,19 +165,8 @@ def _fact(value: Json) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _wrapped(text: str) -> list[str]:
-    """At most three lines; what does not fit ends in an ellipsis, and stands whole in the box's title."""
-    lines: list[str] = []
-    rest = text
-    while rest and len(lines) < 2:
-        cut = len(rest) if len(rest) <= _CHARACTERS else (rest.rfind(" ", 1, _CHARACTERS + 1) + 1 or _CHARACTERS)
-        lines.append(rest[:cut].strip())
-        rest = rest[cut:]
-    return [*lines, _cut(rest.strip(), _CHARACTERS)] if rest else lines
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+def _cut(text: str) -> str:
+    return text if len(text) <= _CHARACTERS else f"{text[: _CHARACTERS - 1]}…"
 
 
 def _printable(text: str) -> str:

@@ -14,6 +14,10 @@ from governance.lineage.recall_entries import Cause, RecallBy
 from governance.types import Outcome
 
 _NAME: Final = re.compile(r"[^\s()]+")
+_OPERATORS: Final = frozenset({"and", "or", "with"})
+_LATER: Final = "-or-later"
+_ONLY: Final = "-only"
+_OWN: Final = ("licenseref-", "documentref-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +80,28 @@ class NoFiles:
 def names_licence(expression: str, licence: str) -> bool:
     """Whether an SPDX licence expression is `licence`, or has it as a part, whatever the case (SPDX 2.3, annex D).
 
-    A choice (`MIT OR CC-BY-4.0`) counts: which of them was relied on is not on record.
+    A choice (`MIT OR CC-BY-4.0`) counts: which of them was relied on is not on record. So does a licence "or any later"
+    (`GPL-2.0-or-later`, `GPL-2.0+`), which leaves the same choice; `GPL-2.0` is the old name of `GPL-2.0-only`. Where
+    `licence` is itself an expression, each licence and exception of it must be a part.
     """
-    wanted = licence.casefold()
-    return bool(expression) and (
-        expression.casefold() == wanted or wanted in {name.casefold() for name in _NAME.findall(expression)}
+    had = [_versions(name) for name in licence_names(expression)]
+    wanted = [_versions(name) for name in licence_names(licence)]
+    return bool(wanted) and all(
+        any(name == other and (later or not from_then) for other, later in had) for name, from_then in wanted
     )
+
+
+def licence_names(expression: str) -> tuple[str, ...]:
+    """The licences and exceptions that an expression is made of, each once, in small letters."""
+    names = (name.casefold() for name in _NAME.findall(expression))
+    return tuple(dict.fromkeys(name for name in names if name not in _OPERATORS))
+
+
+def _versions(name: str) -> tuple[str, bool]:
+    """A licence without what it says of later versions, and whether those count too; nobody else's names end so."""
+    if name.startswith(_OWN):
+        return name, False
+    for ending in ("+", _LATER):
+        if name.endswith(ending):
+            return name.removesuffix(ending), True
+    return name.removesuffix(_ONLY), False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -9,6 +10,7 @@ from governance.canonical import Json
 from governance.entries import EntryKind
 from governance.lineage.audits import Audit, audit_of, counted, newest_audit
 from governance.lineage.graph import Basis, Drawing, Node, NodeKind
+from governance.lineage.matching import licence_names
 from governance.lineage.recall_entries import Cause, RecallBy, recalling
 from governance.ports import Ledger
 from governance.registers.folding import Registered
@@ -32,6 +34,7 @@ class Origins:
         self._ledger, self._registers, self._drawing = ledger, registers, drawing
         self._now = now or utc_now()
         self._known: dict[tuple[RegisterName, str], Registered | None] = {}
+        self._waiting: deque[tuple[Node, RegisteredModel | RegisteredAdapter | None, Query]] = deque()
 
     def model(self, key: str, name: str = "") -> Node:
         """The model of this key, with all that it comes from. `name` is what whoever names it calls it."""
@@ -42,8 +45,7 @@ class Origins:
             title = item.name
             facts |= _said(item) | {"pipeline": item.pipeline}
         node = self._node(NodeKind.MODEL, key, title, facts, self._entry(RegisterName.MODELS, key))
-        if self._drawing.add(node):
-            self._made(node, item, Query(model=key, kind=EntryKind.TRAINED))
+        self._follow(node, item, Query(model=key, kind=EntryKind.TRAINED))
         return node
 
     def adapter(self, digest: str, name: str = "") -> Node:
@@ -57,9 +59,18 @@ class Origins:
         if item is not None:
             facts |= _said(item)
         node = self._node(NodeKind.ADAPTER, digest, title, facts, self._entry(RegisterName.ADAPTERS, digest))
-        if self._drawing.add(node):
-            self._made(node, item, Query(adapter=digest, kind=EntryKind.TRAINED))
+        self._follow(node, item, Query(adapter=digest, kind=EntryKind.TRAINED))
         return node
+
+    def _follow(self, node: Node, item: RegisteredModel | RegisteredAdapter | None, query: Query) -> None:
+        """Draw a node with all behind it, however long the way is: what comes up meanwhile waits its turn."""
+        if not self._drawing.add(node):
+            return
+        self._waiting.append((node, item, query))
+        if len(self._waiting) == 1:
+            while self._waiting:
+                self._made(*self._waiting[0])
+                self._waiting.popleft()
 
     def _made(self, node: Node, item: RegisteredModel | RegisteredAdapter | None, query: Query) -> None:
         """What made `node`: runs that the ledger knows, and what its registration states."""
@@ -152,11 +163,16 @@ class Origins:
             self._drawing.lack(node, f"{unknown} allowed records of dataset {audit.name} have no known licence")
 
     def _licence(self, source: Node, licence: str, what: str, basis: Basis) -> None:
-        recalls = self._ledger.entries(
-            subject=Cause(RecallBy.LICENCE, licence).subject, kind=EntryKind.RECALLED, limit=1
-        )
-        node = Node(NodeKind.LICENCE, licence, licence, recalled=recalls[0][1].id if recalls else "")
+        parts = (recall for name in (licence, *licence_names(licence)) if (recall := self._recall_of(name)))
+        node = Node(NodeKind.LICENCE, licence, licence, recalled=next(parts, ""))
         self._drawing.join(source, node, what, basis)
+
+    def _recall_of(self, licence: str) -> str:
+        """The entry that recalls a licence; empty where none does."""
+        subject = Cause(RecallBy.LICENCE, licence).subject
+        return next(
+            (each.id for _, each in self._ledger.entries(subject=subject, kind=EntryKind.RECALLED, limit=1)), ""
+        )
 
     def _contract(self, source: Node, key: str, what: str = "is under", basis: Basis = Basis.STATED) -> None:
         found = self._found(RegisterName.CONTRACTS, key)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final, TextIO
 
 from governance.canonical import Json
+from governance.checkpoint import parse_checkpoint
 from governance.entries import Entry, EntryKind, Receipt, Record
 from governance.errors import LedgerError
 from governance.lineage.descent import Descendants
@@ -60,6 +61,32 @@ def recall(
             written += 1
             progress(written, len(records))
     return Recalled(tuple(record.entry.id for record in records), found.targets.without(before), before)
+
+
+def recall_all(
+    ledger: Ledger, run: Recall, look: Callable[[], Descendants], progress: Callable[[int, int], None] = lambda *_: None
+) -> tuple[Descendants, Recalled]:
+    """Look for descendants and recall them until nothing is new: what others made meanwhile is found the next time.
+
+    Returns what was found last, and what was recalled altogether.
+
+    Raises:
+        LedgerError: the ledger cannot be read or written; what was written until then stands.
+    """
+    before = recalled_before(ledger, run.cause)
+    entries: tuple[str, ...] = ()
+    while True:
+        size = _size(ledger)
+        found = look()
+        done = recall(ledger, run, found, progress)
+        entries += done.entries
+        others = _size(ledger) - size - len(done.entries)
+        if not done.entries or not others:
+            return found, Recalled(entries, found.targets.without(before), before)
+
+
+def _size(ledger: Ledger) -> int:
+    return parse_checkpoint(ledger.checkpoint()).size
 
 
 def recalled_before(ledger: Ledger, cause: Cause) -> Targets:

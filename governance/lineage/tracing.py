@@ -11,7 +11,7 @@ from governance.errors import LedgerError, RecallError
 from governance.holds import hold_named
 from governance.lineage.graph import Basis, Drawing, Lineage, Node, NodeKind
 from governance.lineage.origins import Origins
-from governance.lineage.recalled import recalled
+from governance.lineage.recalled import recalled, recalled_itself
 from governance.lineage.releases import Release
 from governance.ports import Ledger
 from governance.records import field_commitments, intent_named
@@ -69,7 +69,7 @@ class _Trace:
 
     def release(self, entry: Entry) -> None:
         """Draw everything behind a released file."""
-        release, recall = Release.of(entry), recalled(self._ledger, entry)
+        release, recall = Release.of(entry), self._recall(entry)
         facts: dict[str, Json] = {
             "asset": release.asset,
             "media_type": release.media_type,
@@ -91,6 +91,13 @@ class _Trace:
         inputs = sum(name.startswith(_INPUTS) for name in field_commitments(intent))
         if inputs:
             self._drawing.lack(generation, f"{inputs} input images went into it: where those come from is not followed")
+
+    def _recall(self, entry: Entry) -> Entry | None:
+        """The recall of a file; where what made it is not kept, which is a gap, that of the file alone."""
+        try:
+            return recalled(self._ledger, entry)
+        except LedgerError:
+            return recalled_itself(self._ledger, entry)
 
     def _intent(self, entry: Entry) -> Entry | None:
         named = intent_named(entry)

@@ -23,6 +23,7 @@ from governance.registers.entries import ITEM_FIELD, RegisterChange, register_re
 from governance.registers.folding import Recalls, Registered, RegisterFold
 from governance.registers.item_checks import RegisterName, checked_key, moment
 from governance.registers.items import Contract, Item, RegisteredAdapter, RegisteredModel, Vendor, model_key
+from governance.registers.references import called, check_references
 from governance.registers.standing import ContractState, Standing, State
 from governance.types import ModelFacts, Principal
 
@@ -51,7 +52,7 @@ class Registers:
             before = self._fold.find(item.register, item.key)
             if before is not None and not before.withdrawn:
                 raise RegisterError(
-                    f"{_called(item)} is registered already.", remedy="Change it with `governance registers change`."
+                    f"{called(item)} is registered already.", remedy="Change it with `governance registers change`."
                 )
             return self._write(RegisterChange.ADDED, item.register, item.key, item, before, by)
 
@@ -66,7 +67,7 @@ class Registers:
         with self._read():
             before = self._standing(item.register, item.key)
             if self._whole(before) == item:
-                raise RegisterError(f"{_called(item)} is registered like this already.", remedy="Give what is new.")
+                raise RegisterError(f"{called(item)} is registered like this already.", remedy="Give what is new.")
             return self._write(RegisterChange.CHANGED, item.register, item.key, item, before, by)
 
     def withdraw(self, register: RegisterName, key: str, by: Principal) -> Entry:
@@ -248,16 +249,10 @@ class Registers:
         """Refuse what was recalled, and what names something that is not registered."""
         if recalled := self._recalls.entry_of(item.key):
             raise RegisterError(
-                f"{_called(item)} was recalled by entry {recalled}: it cannot be registered again.",
+                f"{called(item)} was recalled by entry {recalled}: it cannot be registered again.",
                 remedy="Use another one; a recall is not taken back.",
             )
-        for register, key in _named(item):
-            named = self._fold.find(register, key)
-            if named is None or named.withdrawn:
-                raise RegisterError(
-                    f"{_called(item)} names {key}, which the register of {register} does not have.",
-                    remedy=f"Register it first: `governance registers add {register}`.",
-                )
+        check_references(item, self._fold, self._ledger)
 
 
 def unregistered_facts(model: ModelFacts) -> dict[str, Json]:
@@ -273,24 +268,6 @@ def unregistered_facts(model: ModelFacts) -> dict[str, Json]:
 
 def _base(standing: Standing) -> str:
     return standing.item.base if isinstance(standing.item, RegisteredAdapter) else ""
-
-
-def _named(item: Item) -> Iterator[tuple[RegisterName, str]]:
-    """What an item refers to in other registers."""
-    if isinstance(item, Contract):
-        yield RegisterName.VENDORS, item.vendor
-    if isinstance(item, RegisteredModel | RegisteredAdapter):
-        if item.vendor:
-            yield RegisterName.VENDORS, item.vendor
-        if item.contract:
-            yield RegisterName.CONTRACTS, item.contract
-    if isinstance(item, RegisteredAdapter) and item.base:
-        yield RegisterName.MODELS, item.base
-
-
-def _called(item: Item) -> str:
-    name = item.title if isinstance(item, Contract) else item.name
-    return f"{name!r} ({item.register} {item.key})"
 
 
 def _restart_in_child() -> None:

@@ -33,7 +33,7 @@ class LineageGrade(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """One approval of an audit. `person` is the id of whoever approved, empty where it was erased."""
+    """One approval of an audit. `person` is the id of whoever approved, empty where it was erased: then it counts no more."""
 
     person: str
     roles: tuple[str, ...]
@@ -133,10 +133,13 @@ def _dataset(facts: DatasetFacts, numbers: Mapping[str, int], time: str, bundle_
 
 
 def _numbers(principal: Principal, people: Iterable[str]) -> dict[str, int]:
-    """A number for each person, in the order in which they come; nobody in particular is one person."""
-    numbers = {_person(principal.id): OWN}
+    """A number for each person, in the order in which they come.
+
+    Whoever is not known any more may be the principal, who could have had the own approval erased: so that counts as `OWN`.
+    """
+    numbers = {"": OWN, _person(principal.id): OWN}
     for person in people:
-        numbers.setdefault(_person(person), len(numbers))
+        numbers.setdefault(_person(person), max(numbers.values()) + 1)
     return numbers
 
 

@@ -29,7 +29,7 @@ from governance.training.asking import run_facts
 from governance.training.data import AuditedDataset, TrainingRecord
 from governance.training.entries import Trained, denied_record, failed_record, started_record, trained_record
 from governance.training.policy_input import LineageGrade, Phase, run_input
-from governance.training.runs import Consumed, DatasetUse, ResultKind, RunPlan, TrainingResult
+from governance.training.runs import Consumed, DatasetUse, Method, ResultKind, RunPlan, TrainingResult
 from governance.types import Outcome, Stage, utc_now
 
 _REGISTERS: Final = {ResultKind.ADAPTER: RegisterName.ADAPTERS, ResultKind.MODEL: RegisterName.MODELS}
@@ -162,8 +162,9 @@ class TrainingRun:
         """Ask policy again, and write down what was consumed and what came of it.
 
         Raises:
-            TrainingDeniedError: policy does not allow it any more, or the result was recalled; an entry says that the run failed.
-            TrainingError: the run is not begun or is over, or nothing was consumed.
+            TrainingDeniedError: policy does not allow it any more, or the result was recalled or withdrawn before; an entry says
+                that the run failed.
+            TrainingError: the run is not begun or is over, nothing was consumed, or the result is none of this method.
             DatasetChangedError: a dataset was audited again meanwhile.
             LedgerError: the entry cannot be written: the result has no lineage.
         """
@@ -175,11 +176,7 @@ class TrainingRun:
                     "The run finishes without having consumed anything.",
                     remedy="Train with what `records()` hands out, or say what a loop elsewhere took with `declare()`.",
                 )
-            if self._registers.standing(_REGISTERS[result.kind], result.digest, utc_now()).state is State.RECALLED:
-                raise TrainingDeniedError(
-                    f"The result {result.digest} was recalled before.",
-                    remedy="Train on other data, or from another base.",
-                )
+            self._check_result(result)
             judged = self._asked(Phase.FINISH)
         except Exception as error:
             self._fail("finish", error)
@@ -220,6 +217,23 @@ class TrainingRun:
     def _consumed(self) -> list[Consumed]:
         taken = ((use, self._taken[use.name]) for use in self.plan.datasets)
         return [each.consumed(use) for use, each in taken if each.contents]
+
+    def _check_result(self, result: TrainingResult) -> None:
+        """Refuse what this run cannot have made, and what training again must not bring back."""
+        whole = self.plan.method is Method.FULL
+        if whole is not (result.kind is ResultKind.MODEL) or (whole and result.digest == self.plan.base):
+            what = "the base itself" if result.digest == self.plan.base else f"of kind {result.kind.value}"
+            raise TrainingError(
+                f"The result is {what}, and policy was asked about the method {self.plan.method.value}.",
+                remedy="A model comes of the method `full`, an adapter of the others; begin the run with the one that it is.",
+            )
+        standing = self._registers.standing(_REGISTERS[result.kind], result.digest, utc_now())
+        if standing.state in (State.RECALLED, State.WITHDRAWN):
+            raise TrainingDeniedError(
+                f"The result {result.digest} was {standing.state.value} before, by entry {standing.entry}.",
+                remedy="Train on other data, or from another base. What was withdrawn and reviewed again: "
+                "`governance registers add`.",
+            )
 
     def _named(self, dataset: str) -> tuple[str, ...]:
         if dataset and dataset not in self._datasets:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 from hashlib import sha256
+from pathlib import Path
 
 import pypdfium2
 import pytest
@@ -14,8 +16,9 @@ from governance.documents.answers import NOT_STATED, DocumentKind
 from governance_adapters.documents.validation import validate
 from governance_adapters.installation import ledger_for_appending
 from governance_adapters.settings import Settings
+from support.audited import write_audit
 from support.command import Shell
-from support.filed import audit, house_records
+from support.filed import audit, house_records, report_of
 from support.lineages import World, lora
 
 pytestmark = pytest.mark.filterwarnings("ignore::governance_adapters.marking.authority.InsecureKeyWarning")
@@ -125,6 +128,25 @@ def test_records_that_were_changed_since_the_audit_stop_the_document(shell):
         assert not (shell.folder / "changed.json").exists()
     finally:
         path.write_bytes(whole)
+
+
+@pytest.mark.parametrize("name", ["records.parquet", "report.json"])
+def test_a_file_that_is_not_what_was_signed_is_not_in_a_croissant(shell, name):
+    """Its digest would stand beside the entry that signed another."""
+    (path,) = (shell.home / "datasets" / "house").glob(f"*/{name}")
+    whole, records = path.read_bytes(), house_records(licence="CC0-1.0")
+    if name == "records.parquet":
+        with tempfile.TemporaryDirectory() as folder:
+            write_audit(Path(folder) / "audit", records, name="house")
+            path.write_bytes((Path(folder) / "audit" / name).read_bytes())
+    else:
+        path.write_bytes(report_of(records, "house"))
+    try:
+        shell("documents", "croissant", "house", "--out", "other.json").failed(1, "audit")
+        assert not (shell.folder / "other.json").exists()
+    finally:
+        path.write_bytes(whole)
+    shell("documents", "croissant", "house").succeeded()
 
 
 def test_without_the_audits_folder_the_figures_are_of_the_whole_audit(shell):

@@ -91,6 +91,12 @@ BROKEN = {
         "no-document": lambda c: c["@graph"].remove(element(c, "SpdxDocument")),
         "no-licence": without_related("hasDeclaredLicense"),
         "no-concluded-licence": without_related("hasConcludedLicense"),
+        "licence": lambda c: element(c, "simplelicensing_LicenseExpression").update(
+            {"simplelicensing_licenseExpression": "our own terms"}
+        ),
+        "unknown-licence": lambda c: element(c, "simplelicensing_LicenseExpression").update(
+            {"simplelicensing_licenseExpression": "MIT AND Our-Own-1.0"}
+        ),
         "claimed-ai": lambda c: element(c, "SpdxDocument")["profileConformance"].append("ai"),
         "claimed-dataset": lambda c: element(c, "SpdxDocument")["profileConformance"].append("dataset"),
     },
@@ -100,6 +106,7 @@ BROKEN = {
         "unknown-member": lambda c: at(c, "components", 0, "modelCard").update({"mood": "good"}),
         "type": lambda c: c["components"][0].update({"type": "model"}),
         "no-name": lambda c: c["components"][0].pop("name"),
+        "licence": lambda c: c["components"][0].update({"licenses": [{"expression": "CC BY 4.0"}]}),
         "twice": lambda c: c["components"][1].update({"bom-ref": "model"}),
         "dataset-reference": lambda c: at(c, "components", 0, "modelCard", "modelParameters", "datasets", 0).update(ref="x"),
         "dependency": lambda c: c["dependencies"][0]["dependsOn"].append("nowhere"),
@@ -114,6 +121,8 @@ BROKEN = {
         "unknown-record": lambda c: at(c, "sections", 2, "answers", 0).update({"from": ["entry-elsewhere"]}),
         "another-question": lambda c: at(c, "sections", 0, "answers", 0).update(question="How are you?"),
         "no-root": lambda c: c["basis"].pop("root"),
+        "gap-forgotten": lambda c: c["gaps"].pop(0),
+        "gap-invented": lambda c: c["gaps"].append(dict(c["gaps"][0])),
         "no-entries": lambda c: c["basis"].update(entries=[]),
         "no-statement": lambda c: c.update(statement="All of it is true."),
     },

@@ -210,5 +210,9 @@ class TestRecall:
         shell("recall", "--licence", "MIT", "--dataset", "scans").failed(1, "one cause, not 2")
         shell("recall", "--lora", OTHER).failed(1, "was ever registered, trained or used here")
         shell("recall", "--dataset", "nothing").failed(1, "no audit")
-        shell("recall", "--licence", "MIT", "--notices", str(Path("nowhere") / "n.csv")).failed(1, "cannot be written")
+        shell("recall", "--licence", "CC BY 4.0").failed(1, "names a licence 'CC BY 4.0'")
+        shell("recall", "--record", "seven.png").failed(1, "SHA-256")
+        assert recalls(shell) == []
+        nowhere = str(Path("nowhere") / "n.csv")
+        shell("recall", "--lora", INK.digest, "--notices", nowhere).failed(1, "cannot be written")
         assert model_key({"unet": digest(b"another model")}) == OTHER

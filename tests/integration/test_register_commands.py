@@ -121,6 +121,13 @@ class TestVendorsAndContracts:
         assert not said["sound"]
         assert "shut down" in said["detail"]
 
+    def test_a_contract_may_be_called_like_its_vendor(self, shell):
+        shell("registers", "add", "vendors", "--file", "vendor.toml").succeeded()
+        given = ("--set", "key=stockhouse", "--set", "vendor=stockhouse", "--set", "title=Pictures")
+        shell("registers", "add", "contracts", *given).succeeded()
+        shell("registers", "change", "contracts", "stockhouse", "--set", "title=Photographs").succeeded()
+        assert [each["item"]["title"] for each in items(shell, "contracts")] == ["Photographs"]
+
     def test_a_contact_is_shown_and_stands_in_no_entry(self, shell):
         shell("registers", "add", "vendors", "--file", "vendor.toml").succeeded()
         assert "rights@stock.example.org" in shell("registers", "show", "vendors", "stockhouse").succeeded().out
@@ -195,6 +202,12 @@ class TestModels:
     def test_a_bundle_can_be_changed_without_registering(self, shell):
         words = ("policy", "allow-model", "tiny", "--licence", "CC0-1.0", "--no-register", "--json")
         assert shell(*words).succeeded().json["registered"] == ""
+        assert len(items(shell, "models")) == 1
+
+    def test_a_licence_that_cannot_be_registered_changes_no_bundle(self, shell):
+        before = (settings_of(shell).bundle_path / "data.json").read_bytes()
+        shell("policy", "allow-model", "tiny", "--licence", "our own terms").failed(1, "no SPDX licence expression")
+        assert (settings_of(shell).bundle_path / "data.json").read_bytes() == before
         assert len(items(shell, "models")) == 1
 
     def test_what_was_recalled_or_withdrawn_is_not_brought_back_by_allowing_it(self, shell):

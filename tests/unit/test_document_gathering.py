@@ -106,6 +106,46 @@ class TestWhatIsGathered:
         (use,) = gather(world).uses
         assert (use.dataset.audited.id, use.dataset.figures.records, use.dataset.state) == (entry.id, 7, SUPERSEDED)
 
+    def test_an_older_audit_keeps_its_own_approvals(self, world):
+        entry, _ = trained(world)
+        audit(world.ledger, "house", house_records(20))
+        (use,) = gather(world).uses
+        assert [world.ledger.entry(each.id).body["audited"] for each in use.dataset.approvals] == [entry.id]
+        told = written(DocumentKind.EU_SUMMARY, gather(world)).sections[-1].answers[-1].reply.value
+        assert [each["approvals"] for each in told["state of the datasets"].values()] == [1]
+
+    def test_a_vendor_and_a_contract_that_were_withdrawn_are_not_stated_as_in_force(self, world):
+        world.adapter(STYLE, vendor="house", contract="house-2026")
+        world.registers.withdraw(RegisterName.CONTRACTS, "house-2026", COUNSEL)
+        world.registers.withdraw(RegisterName.VENDORS, "house", COUNSEL)
+        for kind in (DocumentKind.EU_SUMMARY, DocumentKind.MODEL_CARD, DocumentKind.SPDX, DocumentKind.CYCLONEDX):
+            content = str(written(kind, gather(world, provider="Another house")).content)
+            assert "Example house" not in content
+            assert "withdrawn" in content
+        card = {
+            answer.question.key: answer.reply
+            for section in written(DocumentKind.MODEL_CARD, gather(world)).sections
+            for answer in section.answers
+        }
+        assert card["contract"].value["state now"] == "withdrawn"
+        assert card["developer"].value is None
+
+    def test_every_entry_that_is_cited_is_among_those_that_the_root_is_over(self, world):
+        """Another process registers something while a document is made."""
+        trained(world)
+        asked = world.ledger.checkpoint
+
+        def busy():
+            note, world.ledger.checkpoint = asked(), asked
+            item = world.registers.adapter(STYLE.digest)
+            world.registers.change(replace(item, intended_use="posters"), COUNSEL)
+            return note
+
+        world.ledger.checkpoint = busy
+        sources = gather(world)
+        assert sources.model.item.intended_use == "posters"
+        assert all(world.ledger.receipt(each.id).index < sources.basis.size for each in sources.entries)
+
     def test_a_vendors_contact_is_in_no_document(self, world):
         world.adapter(STYLE, vendor="house", contract="house-2026")
         sources = gather(world)
@@ -129,6 +169,13 @@ class TestWhatIsGathered:
         world.registers.withdraw(RegisterName.ADAPTERS, STYLE.digest, COUNSEL)
         assert gather(world).model.state == "withdrawn"
 
+    @pytest.mark.parametrize("kind", [kind for kind in DocumentKind if kind is not DocumentKind.CROISSANT])
+    def test_every_document_says_that_its_model_is_not_registered_any_more(self, world, kind):
+        trained(world)
+        assert f"{STYLE.digest}, withdrawn now)" not in str(written(kind, gather(world)).content)
+        world.registers.withdraw(RegisterName.ADAPTERS, STYLE.digest, COUNSEL)
+        assert f"{STYLE.digest}, withdrawn now)" in str(written(kind, gather(world)).content)
+
 
 class TestWhatIsCounted:
     def test_only_what_was_consumed_where_the_records_are_there(self, world):
@@ -138,7 +185,7 @@ class TestWhatIsCounted:
         (use,) = gather(world, audits=kept).uses
         assert (use.consumed.records, use.consumed.contents, use.figures.outcomes) == (2, 2, {"allow": 2})
         assert use.consumed.licences == {"CC-BY-4.0": 2}
-        assert use.dataset.files
+        assert gather(world, "house", DocumentKind.CROISSANT, kept).dataset.files
 
     def test_the_whole_audit_where_they_are_gone(self, world):
         trained(world)
@@ -146,6 +193,27 @@ class TestWhatIsCounted:
         assert use.consumed is None
         assert use.figures == use.dataset.figures
         assert use.figures.records == 7
+
+    def test_what_cannot_be_counted_is_not_stated_as_what_went_in(self, world):
+        """A run took one of seven records, and the audit's folder is gone: no answer says that seven went in."""
+        trained(world, house_records(personal=("exif_gps",), synthetic=Synthetic.YES), took=(0,))
+        for kind, exact, open_keys in (
+            (DocumentKind.AB2013, "number", ("sources", "types", "protected", "personal", "period", "synthetic")),
+            (DocumentKind.EU_SUMMARY, "size", ("synthetic", "others", "others_list", "content", "latest", "other")),
+            (DocumentKind.MODEL_CARD, "size", ("media", "data_licences")),
+        ):
+            replies = {
+                answer.question.key: answer.reply
+                for section in written(kind, gather(world)).sections
+                for answer in section.answers
+            }
+            assert "all that was audited is counted" not in replies[exact].why
+            assert "'records': 1, 'distinct contents': 1" in str(replies[exact].value)
+            for key in open_keys:
+                assert "all that was audited is counted" in replies[key].why, key
+            if "crawled" in replies:
+                assert replies["crawled"].value == {"answer": "no"}
+                assert replies["crawled"].why == ""
 
     def test_records_of_another_number_than_the_run_says_are_not_taken_for_them(self, world):
         records = house_records()

@@ -34,10 +34,12 @@ from governance.documents.writing import WRITERS, written
 from governance.errors import DocumentError
 from governance.registers.items import RegisteredAdapter
 from support.filings import (
+    ONE_IMAGE,
     PARTS,
     Maker,
     bare_sources,
     dataset_sources,
+    full_model,
     full_sources,
     made_sources,
     some_dataset,
@@ -420,6 +422,16 @@ class TestYesAndNo:
             assert "answer" not in reply(filing, key).value
             assert reply(filing, key).why
 
+    def test_no_is_not_said_in_full_of_a_model_that_was_trained_further(self):
+        """Runs say what they handed out; what went into the model that they began with is on no record here."""
+        full = full_sources()
+        lora = replace(full, uses=(replace(full.uses[0], consumed=ONE_IMAGE),))
+        assert reply(written(DocumentKind.EU_SUMMARY, lora), "crawled").why == ""
+        tuned = replace(lora, model=full_model(Maker()))
+        answer = reply(written(DocumentKind.EU_SUMMARY, tuned), "crawled")
+        assert answer.value == {"answer": "no"}
+        assert "What went into the model that it began with" in answer.why
+
 
 class TestHowItIsKnown:
     def test_nothing_says_trained_on_without_saying_how_that_is_known(self):
@@ -481,6 +493,15 @@ class TestForPeople:
         shown = lines[lines.index("### Intended use") + 2].removeprefix("- ")
         assert re.sub(r"\\(.)", r"\1", shown) == " ".join(name.split())
         assert not re.search(r"(?<!\\)(?:\\\\)*[<>*_`\[\]|#]", shown)
+
+    @pytest.mark.parametrize("text", ["- a", "+ a", "-", "--- a", "=== a", "1. a", "12."])
+    def test_nothing_that_a_record_says_begins_a_list_in_a_list(self, text):
+        sources = bare_sources(Maker())
+        item = RegisteredAdapter(name="x", digest=sources.model.item.key, intended_use=text)
+        filing = written(DocumentKind.MODEL_CARD, replace(sources, model=replace(sources.model, item=item)))
+        lines = markdown(filing).splitlines()
+        shown = lines[lines.index("### Intended use") + 2].removeprefix("- ")
+        assert re.match(r"\d*\\[-+=.]", shown), shown
 
     def test_the_front_matter_of_a_card_says_what_the_register_says(self):
         sources = full_sources()

@@ -21,6 +21,7 @@ from governance.evidence.pack import pack_files
 from governance.evidence.story import story
 from governance.governor import Governor
 from governance.legal_holds import lifted_record, placed_record
+from governance.lineage.recall_entries import Cause, Recall, RecallBy, Targets
 from governance.testing import FakePipeline
 from governance.types import Outcome, Principal, Reason, new_id
 from support.dossiers import dossier, put, report, signed_again
@@ -89,6 +90,21 @@ def test_a_file_that_the_vault_lost_is_missing(line):
     assert (made.asset, made.verification) == (None, None)
     assert "not kept" in next(each.why for each in made.missing if each.what.startswith("asset/"))
     assert report(line, made)[0].verdict == "verified"
+
+
+def test_a_file_that_was_recalled_is_not_handed_out_in_a_pack(line):
+    item = ask(line)
+    cause = Cause(RecallBy.LICENCE, "CC-BY-4.0")
+    line.parts.ledger.append(Recall(cause, ANN).records(Targets(assets=(item.entry.id,)))[0])
+    made = dossier(line, item)
+    assert made.asset is None
+    assert made.manifest is None
+    (why,) = (each.why for each in made.missing if each.what.startswith("asset/"))
+    assert why.startswith("not handed out again: recalled by entry ")
+    checked, files = report(line, made)
+    assert not [path for path in files if path.startswith("asset/") and not path.endswith(".json")]
+    assert b"licence CC-BY-4.0" in files[verify.VERIFICATION]
+    assert checked.verdict == "verified"  # of the record: what it says was released then
 
 
 def test_a_lost_document_is_missing_and_an_altered_one_is_an_error(line):

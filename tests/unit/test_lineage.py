@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
@@ -14,12 +16,15 @@ from governance.entries import EntryKind
 from governance.errors import ProofError, RecallError
 from governance.lineage.drawn import svg, tree_lines
 from governance.lineage.graph import Basis, Drawing, Node, NodeKind
+from governance.lineage.recall_entries import Cause, Recall, RecallBy, Targets
 from governance.lineage.releases import Release
 from governance.lineage.tracing import lineage_of, lineage_of_adapter, lineage_of_model
+from governance.registers.items import model_key
 from governance.testing import FakeLedger
+from governance.testing.examples import EXAMPLE_MODEL
 from governance.testing.search_records import Told
 from governance.training.policy_input import LineageGrade
-from support.lineages import BASE, World, lora
+from support.lineages import BASE, COUNSEL, World, lora
 
 INK = lora("ink")
 NAMESPACE = "{http://www.w3.org/2000/svg}"
@@ -120,6 +125,14 @@ class TestWhatIsOnRecord:
         assert parsed_json(str(value["licences"]).replace("'", '"').encode()) == value["licences"]
 
 
+def test_a_licence_is_recalled_as_a_part_of_an_expression(world):
+    world.ledger.append(Recall(Cause(RecallBy.LICENCE, "CC-BY-4.0"), COUNSEL).records(Targets(models=("x",)))[0])
+    world.model(licence="MIT OR cc-by-4.0")
+    assert [bool(node.recalled) for node in lineage_of_model(world.ledger, BASE).of_kind(NodeKind.LICENCE)] == [True]
+    world.registers.change(replace(world.registers.model(BASE), licence="MIT"), COUNSEL)
+    assert [node.recalled for node in lineage_of_model(world.ledger, BASE).of_kind(NodeKind.LICENCE)] == [""]
+
+
 class TestWhatIsNotKnown:
     @pytest.mark.parametrize(
         ("make", "said"),
@@ -203,10 +216,13 @@ class TestDrawing:
         assert root.find(f"{NAMESPACE}title").text == f"Lineage of {lineage.root.title}"
         described = root.find(f"{NAMESPACE}desc").text
         assert all(licence in described for licence in lineage.licences)
-        assert len(root.findall(f"{NAMESPACE}g")) == len(lineage.nodes) + len(lineage.edges)
         assert root.get("role") == "img"
         boxes = [rect for group in root.findall(f"{NAMESPACE}g") for rect in group.findall(f"{NAMESPACE}rect")]
-        assert len({(box.get("x"), box.get("y")) for box in boxes}) == len(lineage.nodes)
+        assert len({box.get("y") for box in boxes}) == len(boxes) == len(lineage.edges) + 1
+        assert len(root.findall(f"{NAMESPACE}path")) == len(lineage.edges)
+        drawn = [text.text for group in root.findall(f"{NAMESPACE}g") for text in group.findall(f"{NAMESPACE}text")]
+        for line, node in zip(tree_lines(lineage), drawn[::2], strict=False):
+            assert node.removesuffix("…") in line or line.endswith("(see above)")
         assert "script" not in svg(lineage)
 
     @given(st.text(max_size=60))
@@ -220,6 +236,24 @@ class TestDrawing:
         lineage = drawing.lineage()
         ET.fromstring(svg(lineage))
         assert all(line.isprintable() for line in tree_lines(lineage))
+
+    def test_a_long_line_of_models_is_followed_to_its_end(self, world):
+        """One tuned from the other, for years: no step of the way waits for the next one to return."""
+        audited, base, length = world.audited(), BASE, 60
+        for number in range(length):
+            tuned = replace(EXAMPLE_MODEL, components={**EXAMPLE_MODEL.components, "unet": digest(b"%d" % number)})
+            world.run(audited, tuned, base=base)
+            base = model_key(tuned.components)
+        before = sys.getrecursionlimit()
+        sys.setrecursionlimit(len(inspect.stack(0)) + 2 * length)
+        try:
+            lineage = lineage_of_model(world.ledger, base)
+            lines, picture = list(tree_lines(lineage)), svg(lineage)
+        finally:
+            sys.setrecursionlimit(before)
+        assert len(lineage.of_kind(NodeKind.MODEL)) == length + 1
+        assert len(lines) > length
+        assert picture.count("<rect") == len(lines) + 1
 
 
 class TestReleases:

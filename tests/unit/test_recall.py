@@ -30,7 +30,7 @@ from governance.lineage.recall_entries import (
     targets_of,
 )
 from governance.lineage.recalled import check_not_recalled, recalled
-from governance.lineage.recalling import NOTICE_FIELDS, notices, recall, write_lines, write_table
+from governance.lineage.recalling import NOTICE_FIELDS, notices, recall, recall_all, write_lines, write_table
 from governance.lineage.releases import Release
 from governance.testing import FakeLedger, FakePipeline, example_request, fake_parts
 from governance.testing.examples import EXAMPLE_MODEL
@@ -62,6 +62,10 @@ def files_of(world):
 
 def found(world, by, value, files=None):
     return descendants(world.ledger, Cause(by, value), files or KnownLeaves(scans=frozenset([1]), drawings=frozenset()))
+
+
+def recalled_entries(world):
+    return [each.entry for each in world.ledger.records if each.entry.kind is EntryKind.RECALLED]
 
 
 def counts(targets):
@@ -118,6 +122,20 @@ class TestDescendants:
         targets = found(world, RecallBy.DATASET, "drawings").targets
         assert counts(targets) == (2, 0, 2, 0)
 
+    def test_two_audits_of_the_same_records_are_two(self, world):
+        """Their roots are alike, but policy may have allowed other records of them: a run stands on one of the two."""
+        first = world.audited("photos", root=digest(b"photos"))
+        second = world.audited("photos", root=digest(b"photos"))
+        world.adapter(lora("wax"), world.run(first, lora("wax"), took=(1,)))
+
+        class OfAudit:
+            def leaves(self, audit, match):
+                return {first.id: frozenset([1]), second.id: frozenset([9])}.get(audit.entry.id, frozenset())
+
+        targets = found(world, RecallBy.LICENCE, "CC-BY-4.0", OfAudit()).targets
+        assert targets.adapters == (lora("wax").digest,)
+        assert {each.audited for each in targets.datasets if each.name == "photos"} == {first.id, second.id}
+
     def test_of_a_dataset_that_a_registration_states(self, world):
         world.adapter(lora("wax"), datasets=("drawings",))
         world.adapter(lora("tusche"), world.run(world.audited("other", root=digest(b"o")), lora("tusche")))
@@ -163,6 +181,46 @@ class TestDescendants:
         with pytest.raises(RecallError, match="was ever registered, trained or used here"):
             found(world, by, "0" * 64)
 
+    def test_words_that_were_changed_in_the_register_hide_nothing(self, world):
+        """Nobody knows whether they were wrong then or are left out now: people are told, and nothing is recalled for them."""
+        registers, oil = world.registers, world.registers.adapter(OIL.digest)
+        assert not found(world, RecallBy.LICENCE, "Apache-2.0").gaps
+        registers.change(replace(oil, licence="MIT", base=""), COUNSEL)
+        wax = world.adapter(lora("wax"), licence="CC0-1.0", base="", datasets=("drawings",))
+        registers.change(replace(wax, datasets=()), COUNSEL)
+        for by, value, made, said in (
+            (RecallBy.LICENCE, "Apache-2.0", OIL, "under Apache-2.0"),
+            (RecallBy.DATASET, "drawings", lora("wax"), "as coming from dataset drawings"),
+            (RecallBy.MODEL, BASE, OIL, f"as made for model {BASE}"),
+        ):
+            descent = found(world, by, value)
+            assert made.digest not in descent.targets.adapters
+            assert [said in gap for gap in descent.gaps if f"whether adapter {made.digest} descends too" in gap] == [
+                True
+            ]
+
+    def test_a_licence_that_a_contract_granted_once(self):
+        world = World(FakeLedger())
+        world.model()
+        contract = world.contract("LicenseRef-stock")
+        world.registers.change(replace(contract, licence="LicenseRef-other"), COUNSEL)
+        (gap,) = found(world, RecallBy.LICENCE, "LicenseRef-stock").gaps
+        assert "whether contract stock-2026 descends too: it was registered as granting LicenseRef-stock" in gap
+
+    @pytest.mark.parametrize("value", ["CC BY 4.0", "MIT-0", "and"])
+    def test_of_a_licence_that_nothing_names(self, world, value):
+        """A licence that is spelt otherwise than the records do would else be recalled with no descendant and no word."""
+        with pytest.raises(RecallError, match="names a licence"):
+            found(world, RecallBy.LICENCE, value)
+
+    def test_a_licence_that_only_denied_records_have_is_known_and_has_no_descendant(self, world):
+        world.audited("denied", {"CC-BY-NC-4.0": {"records": 2, "allowed": 0}}, root=digest(b"denied"))
+        assert counts(found(world, RecallBy.LICENCE, "CC-BY-NC-4.0").targets) == (0, 0, 0, 0)
+
+    def test_of_a_record_that_is_no_digest(self, world):
+        with pytest.raises(RecallError, match="SHA-256"):
+            found(world, RecallBy.RECORD, "picture 7.png")
+
     def test_of_a_dataset_that_nobody_audited(self, world):
         with pytest.raises(NoDatasetError, match="no audit"):
             found(world, RecallBy.DATASET, "nothing")
@@ -176,6 +234,16 @@ class TestMatch:
             ("MIT OR (CC-BY-4.0 AND Apache-2.0)", "CC-BY-4.0", True),
             ("CC-BY-SA-4.0", "CC-BY-4.0", False),
             ("GPL-2.0-only WITH Classpath-exception-2.0", "GPL-2.0-only", True),
+            ("GPL-2.0-only WITH Classpath-exception-2.0", "Classpath-exception-2.0", True),
+            ("CC-BY-4.0 AND LicenseRef-house", "licenseref-HOUSE", True),
+            ("(MIT OR LicenseRef-house  AND CC-BY-4.0)", "CC-BY-4.0 AND LicenseRef-house", True),
+            ("MIT OR CC-BY-4.0", "CC-BY-4.0 AND LicenseRef-house", False),
+            ("GPL-2.0-or-later", "GPL-2.0-only", True),
+            ("GPL-2.0+", "GPL-2.0", True),
+            ("GPL-2.0-only", "GPL-2.0-or-later", False),
+            ("LicenseRef-house-only", "LicenseRef-house", False),
+            ("MIT AND Apache-2.0", "and", False),
+            ("GPL-2.0-only WITH Classpath-exception-2.0", "WITH", False),
             ("", "", False),
         ],
     )
@@ -224,6 +292,22 @@ class TestRecalling:
         late = world.released(INK)
         more = recall(world.ledger, Recall(cause, COUNSEL), descendants(world.ledger, cause, NoFiles()))
         assert more.targets == Targets(assets=(late.id,))
+
+    def test_what_was_made_while_others_looked_is_found_the_next_time(self, world):
+        cause, late = Cause(RecallBy.ADAPTER, INK.digest), []
+
+        def look():
+            seen = descendants(world.ledger, cause, NoFiles())
+            if len(late) < 2:
+                late.append(world.released(INK).id)
+            return seen
+
+        files = files_of(world)
+        seen, done = recall_all(world.ledger, Recall(cause, COUNSEL), look)
+        assert done.targets.assets == (files["ink"], *late)
+        assert seen.targets.assets == done.targets.assets
+        assert done.before == Targets()
+        assert {entry.id for entry in recalled_entries(world)} == set(done.entries)
 
     def test_in_another_case_it_is_the_same_licence(self, world):
         files_of(world)
@@ -363,6 +447,26 @@ class TestHandingOut:
         with pytest.raises(RecalledError, match="not handed out again"):
             check_not_recalled(world.ledger, first)
         check_not_recalled(world.ledger, world.released())
+
+    @pytest.mark.parametrize("named", [Targets(adapters=(INK.digest,)), Targets(models=(BASE,))], ids=["lora", "model"])
+    def test_what_a_recalled_model_or_lora_made_is_recalled_though_no_entry_names_it(self, world, named):
+        """A recall that was interrupted, and what was released between the look and the entries."""
+        before, other = world.released(INK), world.released(CHALK)
+        world.ledger.append(Recall(LICENCE, COUNSEL).records(named)[0])
+        for each in (before, world.released(INK)):
+            assert targets_of(recalled(world.ledger, each)) == named
+            with pytest.raises(RecalledError, match="not handed out again"):
+                check_not_recalled(world.ledger, each)
+        assert (recalled(world.ledger, other) is None) is bool(named.adapters)
+
+    def test_where_what_made_a_file_is_not_kept_it_is_not_handed_out(self, world):
+        released = world.released(INK)
+        (intent,) = [entry for _, entry in world.ledger.entries(subject=released.subject, kind=EntryKind.INTENT)]
+        world.ledger.document = lambda name, asked=world.ledger.document: (
+            None if name == intent.body["model"] else asked(name)
+        )
+        with pytest.raises(LedgerError, match="whether it was recalled is not known"):
+            check_not_recalled(world.ledger, released)
 
     def test_a_recall_is_a_record_of_its_own(self, world):
         released = world.released()

@@ -28,6 +28,7 @@ from governance.registers.standing import ContractState, State
 from governance.testing import EXAMPLE_MODEL, FakeLedger
 from governance.testing.policy import registered_facts
 from governance.types import AdapterFacts, Principal, utc_now
+from support.lineages import World
 
 COUNSEL = Principal("counsel@example.org", ("counsel",))
 NOW = "2026-06-01T00:00:00.000Z"
@@ -167,6 +168,44 @@ class TestChanges:
         registers.add(CONTRACT, COUNSEL)
         registers.add(replace(MODEL, vendor="stockhouse", contract="stock-2026"), COUNSEL)
         registers.add(replace(LORA, base=MODEL.key), COUNSEL)
+
+    def test_a_run_that_an_adapter_names_must_have_made_it(self, ledger, registers):
+        """Somebody else's weights do not pass as those of an approved run."""
+        world = World(ledger)
+        world.model()
+        run = world.run(world.audited(), AdapterFacts("ink", digest(b"ink"), 1000))
+        for item in (replace(LORA, run=run.subject), replace(LORA, run="no-run")):
+            with pytest.raises(RegisterError, match="no entry says that this run made these weights"):
+                registers.add(item, COUNSEL)
+        registers.add(LORA, COUNSEL)
+        with pytest.raises(RegisterError, match="made these weights"):
+            registers.change(replace(LORA, run=run.subject), COUNSEL)
+        registers.add(RegisteredAdapter("ink", digest(b"ink"), run=run.subject), COUNSEL)
+
+    @pytest.mark.parametrize(
+        "licence",
+        ["CC BY 4.0", "our terms", "MIT AND", "AND MIT", "(MIT", "MIT)", "()", "MIT (Apache-2.0)", "MIT/X11", "x;y"],
+    )
+    def test_a_licence_is_an_spdx_expression(self, registers, licence):
+        """A recall of CC-BY-4.0 would not find what is registered as `CC BY 4.0`."""
+        with pytest.raises(RegisterError, match="no SPDX licence expression"):
+            registers.add(replace(LORA, licence=licence), COUNSEL)
+        registers.add(LORA, COUNSEL)
+        with pytest.raises(RegisterError, match="no SPDX licence expression"):
+            registers.change(replace(LORA, licence=licence), COUNSEL)
+
+    @pytest.mark.parametrize(
+        "licence",
+        [
+            "",
+            "CC-BY-4.0 AND LicenseRef-house",
+            "(MIT OR (GPL-2.0+ WITH Classpath-exception-2.0)) and Apache-2.0",
+            "DocumentRef-a:LicenseRef-b",
+        ],
+    )
+    def test_expressions_of_licences(self, registers, licence):
+        registers.add(replace(LORA, licence=licence), COUNSEL)
+        assert registers.adapter(LORA.digest).licence == licence
 
     def test_of_two_changes_at_once_one_is_refused(self, ledger, registers):
         late = Registers(ledger)

@@ -23,7 +23,7 @@ from governance.datasets.records import (
 from governance.errors import DatasetError
 from governance.registers.standing import ContractState
 from governance.testing.policy import EXAMPLE_RUN, EXAMPLE_TIME, record_facts, run_facts
-from governance.training.policy_input import Approval, Phase, run_input
+from governance.training.policy_input import OWN, Approval, Phase, run_input
 from governance.types import Outcome, Principal
 from governance_adapters.policy.bundle import Bundle, default_bundle_path
 
@@ -108,9 +108,16 @@ def test_who_approved_is_counted_and_not_named(schemas):
     names = ["DESIGNER@example.org", "counsel@example.org", "Counsel@example.org", "second@example.org", "", ""]
     dataset = replace(EXAMPLE_RUN.datasets[0], approvals=tuple(Approval(name, ("counsel",)) for name in names))
     asked = run_facts(datasets=(dataset,))
-    assert [each["person"] for each in asked["run"]["datasets"][0]["approvals"]] == [0, 1, 1, 2, 3, 3]
+    assert [each["person"] for each in asked["run"]["datasets"][0]["approvals"]] == [0, 1, 1, 2, 0, 0]
     assert "example.org" not in canonical_bytes(asked["run"]).decode()
     assert schemas.problems(SCHEMA, asked) == []
+
+
+def test_an_approval_by_nobody_who_is_known_may_be_the_trainers_own():
+    """Who approved their own dataset and had that erased would else have been somebody else."""
+    dataset = replace(EXAMPLE_RUN.datasets[0], approvals=(Approval("", ("counsel",)),))
+    (asked,) = run_facts(datasets=(dataset,))["run"]["datasets"]
+    assert [each["person"] for each in asked["approvals"]] == [OWN]
 
 
 def test_one_person_is_one_in_all_datasets():

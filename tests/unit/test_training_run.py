@@ -22,7 +22,8 @@ from governance.errors import (
     TrainingDeniedError,
     TrainingError,
 )
-from governance.registers.items import RegisteredModel
+from governance.registers.item_checks import RegisterName
+from governance.registers.items import RegisteredAdapter, RegisteredModel
 from governance.registers.register import Registers
 from governance.testing import FakeLedger, FakePolicyEngine
 from governance.training.data import TrainingRecord
@@ -102,10 +103,15 @@ class Installation:
         kept = {digest(each): each for each in contents}
         return FakeDataset(dataset_standing(self.ledger, name), kept, set(kept))
 
-    def run(self, *datasets: FakeDataset, lineage: LineageGrade = LineageGrade.WITNESSED) -> TrainingRun:
+    def run(
+        self,
+        *datasets: FakeDataset,
+        lineage: LineageGrade = LineageGrade.WITNESSED,
+        method: Method = Method.LORA,
+    ) -> TrainingRun:
         uses = tuple(DatasetUse(each.standing.name, each.standing.audited.id, each.standing.root) for each in datasets)
         plan = RunPlan(
-            DESIGNER, "marketing", Method.LORA, lineage, MODEL.key, uses, {"steps": 3}, {"instance": "a sks seven"}
+            DESIGNER, "marketing", method, lineage, MODEL.key, uses, {"steps": 3}, {"instance": "a sks seven"}
         )
         return TrainingRun(plan, ledger=self.ledger, policy=self.policy, registers=self.registers, datasets=datasets)
 
@@ -362,3 +368,37 @@ def test_a_record_of_what_was_consumed_that_was_altered_is_refused(here: Install
     for wrong in (b"", b"{}", b"[]", b'{"version":1}'):
         with pytest.raises(GovernanceError):
             Consumed.from_document(wrong)
+
+
+@pytest.mark.parametrize(
+    ("method", "result"),
+    [
+        (Method.LORA, TrainingResult(ResultKind.MODEL, digest(b"model"), components={"unet": digest(b"tuned")})),
+        (Method.DREAMBOOTH, TrainingResult(ResultKind.MODEL, digest(b"model"))),
+        (Method.FULL, RESULT),
+        (Method.FULL, TrainingResult(ResultKind.MODEL, MODEL.key, components=MODEL.components)),
+    ],
+    ids=["a model of a LoRA run", "a model of DreamBooth", "a LoRA of a full run", "the base itself"],
+)
+def test_the_result_is_of_the_method_that_policy_was_asked_about(
+    here: Installation, method: Method, result: TrainingResult
+) -> None:
+    data = here.dataset()
+    run = here.run(data, method=method)
+    with run:
+        list(run.records())
+        with pytest.raises(TrainingError, match="policy was asked about the method"):
+            run.finish(result)
+    assert [entry.kind for entry in here.entries(run)] == [EntryKind.TRAINING, EntryKind.TRAINING_FAILED]
+
+
+def test_training_again_does_not_bring_back_what_was_withdrawn(here: Installation) -> None:
+    data = here.dataset()
+    here.registers.add(RegisteredAdapter(name="a lora", digest=RESULT.digest), COUNSEL)
+    withdrawn = here.registers.withdraw(RegisterName.ADAPTERS, RESULT.digest, COUNSEL)
+    run = here.run(data)
+    with run:
+        list(run.records())
+        with pytest.raises(TrainingDeniedError, match=f"withdrawn before, by entry {withdrawn.id}"):
+            run.finish(RESULT)
+    assert trained_run(here.ledger, run.id) is None

@@ -11,7 +11,7 @@ from governance.canonical import Json
 from governance.errors import RecallError, StorageError
 from governance.lineage.descent import Descendants, descendants
 from governance.lineage.recall_entries import Cause, Recall, RecallBy, Targets
-from governance.lineage.recalling import Recalled, notices, recall, recalled_before, write_lines, write_table
+from governance.lineage.recalling import Recalled, notices, recall_all, recalled_before, write_lines, write_table
 from governance.registers.item_checks import RegisterName
 from governance.registers.register import Registers
 from governance_adapters.audit_files import FolderAuditFiles
@@ -52,14 +52,20 @@ def recall_command(
     settings = Settings.load()
     run = None if dry_run else Recall(cause, as_principal(principal, None, settings), reason)
     with ledger_for_reading(settings) if run is None else ledger_for_appending(settings) as ledger:
-        with err.status("looking for descendants"):
-            found = descendants(ledger, cause, FolderAuditFiles(settings, ledger))
+        files = FolderAuditFiles(settings, ledger)
         if run is None:
+            with err.status("looking for descendants"):
+                found = descendants(ledger, cause, files)
             before = recalled_before(ledger, cause)
             done = Recalled((), found.targets.without(before), before)
         else:
-            with err.status("recalling") as status:
-                done = recall(ledger, run, found, lambda at, of: status.update(f"recalling: entry {at} of {of}"))
+            with err.status("looking for descendants") as status:
+                found, done = recall_all(
+                    ledger,
+                    run,
+                    lambda: descendants(ledger, cause, files),
+                    lambda at, of: status.update(f"recalling: entry {at} of {of}"),
+                )
         names = _names(ledger)
     listed = 0 if list_file is None else _write(found, names, list_file)
     if as_json:

@@ -106,7 +106,8 @@ def change(
     with ledger_for_appending(settings) as ledger:
         registers = Registers(ledger)
         found = _found(registers, register, key)
-        before = registers.vendor(found.item.key) or found.item
+        whole = registers.vendor(found.item.key) if register is RegisterName.VENDORS else None
+        before = whole or found.item
         item = item_of(register, {**before.as_json(), **given})
         if item.key != found.item.key:
             raise RegisterError(

@@ -44,7 +44,7 @@ def train(
     from governance_adapters.training.lora import LoraSettings
 
     trainer = LoraSettings(steps=steps, batch=batch, rank=rank, rate=rate, seed=seed)
-    wanted = _method(method)
+    wanted, about = _method(method), Registration(name, licence, intended_use, expires)
     subject = Subject(instance, kind, pictures) if wanted is Method.DREAMBOOTH else None
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ConfigurationError(
@@ -66,7 +66,7 @@ def train(
         )
     with run:
         _learn(run, trainer, subject, name, caption, limit, output)
-        trained = run.finish(output, Registration(name, licence, intended_use, expires))
+        trained = run.finish(output, about)
     _print(trained, output, as_json=as_json)
 
 

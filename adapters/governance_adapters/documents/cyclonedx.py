@@ -1,6 +1,7 @@
 """CycloneDX 1.6, checked with the JSON schema that ships in cyclonedx-python-lib.
 
-The library's own classes drop model cards, so the JSON is written by us; references are checked here, which the schema cannot.
+The library's own classes drop model cards, so the JSON is written by us; references and licence
+expressions are checked here, which the schema cannot.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from governance_adapters.documents.licences import check_licence
 from governance_adapters.documents.refusal import refused
 
 STANDARD: Final = "CycloneDX 1.6"
@@ -30,6 +32,9 @@ def check(content: Mapping[str, Any]) -> None:
         raise ModuleNotFoundError(str(error)) from error
     if problem is not None:
         raise refused(STANDARD, problem)
+    for component in content["components"]:
+        for licence in component.get("licenses", ()):
+            check_licence(STANDARD, licence.get("expression"))
     known = [each for each in _references(content) if each]
     if len(known) != len(set(known)):
         raise refused(STANDARD, "two components have one bom-ref.")

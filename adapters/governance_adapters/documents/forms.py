@@ -37,6 +37,11 @@ def check(kind: DocumentKind, content: Mapping[str, Any]) -> None:
     told = [answer["key"] for section in content["sections"] for answer in section["answers"]]
     if sorted(asked) != sorted(told):
         raise refused(form.source, f"its questions are not those of the form: {sorted({*asked} ^ {*told})}.")
+    marked = [
+        (answer["gap"], answer["fill"]) for s in content["sections"] for answer in s["answers"] if "gap" in answer
+    ]
+    if marked != [(gap["gap"], gap["fill"]) for gap in content["gaps"]]:
+        raise refused(form.source, "its list of gaps is not that of its answers.")
     known = {entry["id"] for entry in content["basis"]["entries"]}
     for section in content["sections"]:
         for answer in section["answers"]:

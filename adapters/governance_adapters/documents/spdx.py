@@ -1,7 +1,7 @@
 """SPDX 3.0.1, checked with the classes that spdx-python-model generates from the standard's SHACL model.
 
 The library checks types, values, patterns and cardinalities of every element. What it does not: the conformance points of the
-profiles for AI and datasets (SPDX 3.0.1, `/AI/AI` and `/Dataset/Dataset`), which are checked here.
+profiles for AI and datasets (SPDX 3.0.1, `/AI/AI` and `/Dataset/Dataset`), and licence expressions, which are checked here.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from governance_adapters.documents.licences import check_licence
 from governance_adapters.documents.refusal import refused
 
 STANDARD: Final = "SPDX 3.0.1"
@@ -43,6 +44,9 @@ def check(content: Mapping[str, Any]) -> None:
     documents = [each for each in content["@graph"] if each.get("type") == "SpdxDocument"]
     if len(documents) != 1:
         raise refused(STANDARD, f"it holds {len(documents)} documents, not one.")
+    for each in content["@graph"]:
+        if each.get("type") == "simplelicensing_LicenseExpression":
+            check_licence(STANDARD, each.get("simplelicensing_licenseExpression"))
     for problem in _problems(content["@graph"], documents[0].get("profileConformance", ())):
         raise refused(STANDARD, problem)
 

@@ -11,6 +11,9 @@ from governance.errors import StorageError, TrainingError
 WEIGHTS: Final = "pytorch_lora_weights.safetensors"
 """What diffusers calls the file of a LoRA."""
 
+_TEXTS: Final = frozenset({".json", ".md", ".sig", ".txt"})
+"""What may lie beside a LoRA: what no loader takes weights from."""
+
 
 def save_lora(pipe: Any, name: str, folder: Path) -> Path:
     """Write the LoRA `name` of the UNet of `pipe` into `folder`, which must not have one; returns the file.
@@ -56,6 +59,22 @@ def weights_file(path: Path) -> Path:
             remedy="Save the LoRA alone into a folder of its own, with `pipe.save_lora_weights`.",
         )
     return files[0]
+
+
+def lone_weights(path: Path) -> Path:
+    """The one safetensors file that `path` is or holds, in a folder that may be signed: nothing else there can be loaded.
+
+    Raises:
+        TrainingError: there is none, or there are several; or the folder, or one below it, holds other files than texts.
+    """
+    file = weights_file(path)
+    others = sorted(each for each in file.parent.rglob("*") if each != file and not each.is_dir())
+    if strange := [each for each in others if each.suffix.lower() not in _TEXTS]:
+        raise TrainingError(
+            f"{file.parent} holds {strange[0].relative_to(file.parent)} beside the LoRA, and would be signed with it.",
+            remedy="Save the LoRA alone into a folder of its own, with `pipe.save_lora_weights`.",
+        )
+    return file
 
 
 def file_digest(file: Path) -> Digest:

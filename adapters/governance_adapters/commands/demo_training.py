@@ -29,7 +29,6 @@ from governance.lineage.recall_entries import Cause, Recall, RecallBy
 from governance.lineage.recalling import recall
 from governance.lineage.tracing import lineage_of
 from governance.training.entries import Trained
-from governance.training.entries import trained as trained_runs
 from governance.types import Outcome, Principal
 from governance_adapters.audit_files import FolderAuditFiles
 from governance_adapters.commands.documents import Format, filed, rendered
@@ -171,8 +170,7 @@ def _trained(settings: Settings, governor: Governor, folder: Path) -> tuple[Path
     from governance_adapters.training.lora import LoraSettings
 
     ledger = governor.parts.ledger
-    number = sum(1 for _ in trained_runs(ledger))  # weights that were recalled are never a result again
-    lesson = LoraSettings(steps=STEPS, seed=SEED + number)
+    lesson = LoraSettings(steps=STEPS, seed=SEED)
     refused = _refused(_run(settings, governor, lesson))
     for name in (REFERENCE_DATASET, HOUSE):
         approve(ledger, name, _COUNSEL)

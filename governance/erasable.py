@@ -7,6 +7,7 @@ from typing import Final
 
 from governance.bodies import MESSAGES_FIELD
 from governance.canonical import parsed_json
+from governance.datasets.erased_rows import are_rows_of
 from governance.entries import Entry, EntryKind, PersonalField
 from governance.erasure import ASSET, HOLD, WATERMARK
 from governance.errors import ErasureError
@@ -27,13 +28,15 @@ _DOERS: Final = frozenset(
     {
         EntryKind.WORK,
         EntryKind.REGISTER,
+        EntryKind.DATASET,
+        EntryKind.RECALLED,
         EntryKind.ERASED,
         EntryKind.LEGAL_HOLD,
         EntryKind.LEGAL_HOLD_LIFTED,
         EntryKind.RESTORED,
     }
 )
-"""Kinds whose principal did something that is not about them."""
+"""Kinds whose principal did something that is not about them. A training run is about whoever asked for it, as a generation is."""
 
 
 def erasable(entry: Entry) -> frozenset[str]:
@@ -56,7 +59,7 @@ def check_erasable(entry_id: str, entry: Entry | None, names: Collection[str]) -
     """
     if entry is None:
         raise ErasureError(f"There is no entry {entry_id!r}.", remedy="Check the id; `governance ledger list`.")
-    if unknown := sorted(set(names) - erasable(entry)):
+    if unknown := sorted(name for name in set(names) - erasable(entry) if not are_rows_of(entry, name)):
         raise ErasureError(
             f"Entry {entry_id} has no {', '.join(map(repr, unknown))} that could be erased.",
             remedy="`governance ledger show` shows what it has.",
@@ -119,7 +122,7 @@ def names_of_person(fields: Sequence[PersonalField], person: str, *, about: bool
     """Those of an entry's fields that are `person`'s. `about`: whether all of its subject is about them.
 
     Of what is about a person, all is theirs but the ids of others: who reviewed it, who placed a legal hold. Of what they
-    reviewed of others, their id, their comment and the reasons that policy gave them; elsewhere their id.
+    reviewed of others, their id, their comment and the reasons that policy gave them; elsewhere their id, and their comment.
     """
     ids = {field.name for field in fields if is_person(field.name)}
     own = {field.name for field in fields if field.name in ids and field.value == person}
@@ -128,4 +131,6 @@ def names_of_person(fields: Sequence[PersonalField], person: str, *, about: bool
         return frozenset(names - ids | own)
     if REVIEWER_FIELD in own:
         own |= names & {COMMENT_FIELD, MESSAGES_FIELD}
+    if PRINCIPAL_FIELD in own:
+        own |= names & {COMMENT_FIELD}
     return frozenset(own)

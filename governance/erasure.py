@@ -6,6 +6,7 @@ it are committed fields. The ledger takes away what such an entry lists in the t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,6 +25,8 @@ ASSET: Final = "asset"
 """The released file in the vault."""
 HOLD: Final = "hold"
 """A hold that nobody decides any more: it ends, and what it has in quarantine is destroyed with its key."""
+_PART: Final = re.compile(r"records/(0|[1-9][0-9]{0,14})-(0|[1-9][0-9]{0,14})", re.ASCII)
+"""Rows FIRST to LAST of the `records.parquet` of an audit, from 0: what is personal of these records."""
 ACTOR_FIELD: Final = "/principal/id"
 REFERENCE_FIELD: Final = "/reference"
 MAX_REFERENCE_CHARACTERS: Final = 1000
@@ -135,6 +138,13 @@ def grouped(parts: Sequence[ErasedPart]) -> dict[str, tuple[str, ...]]:
     for part in parts:
         found.setdefault(part.entry_id, set()).add(part.name)
     return {entry_id: tuple(sorted(names)) for entry_id, names in found.items()}
+
+
+def rows_named(name: str) -> range | None:
+    """The rows that a part of this name is; None where it is another part."""
+    found = _PART.fullmatch(name)
+    first, last = (0, -1) if found is None else (int(found[1]), int(found[2]))
+    return range(first, last + 1) if first <= last else None
 
 
 def erasure_misfits(entry: Entry, erasures: Sequence[ErasedPart]) -> Iterator[str]:

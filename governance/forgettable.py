@@ -6,11 +6,13 @@ here is not forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from governance.datasets.erased_rows import RowsFound, are_rows_of
 from governance.entries import ALL_ENTRIES, Entry, EntryKind, ErasedPart, HoldState, LegalHoldRecord, PersonalField
 from governance.erasable import is_about, names_of_person, people_named
 from governance.erasure import ASSET, HOLD, WATERMARK, erased_parts, grouped
@@ -55,6 +57,13 @@ class Forgettable:
         """Everything personal beside the entries of one subject; None where no entry is about it."""
         return self._whole(subject, self._sealed(), files=files)
 
+    def of_records(self, found: Iterable[RowsFound]) -> Iterator[Target]:
+        """The rows that were found in audits; they name their owners, and whoever the entries about the dataset name."""
+        for rows in found:
+            people = people_named(field for _, fields in self._loaded(rows.audited.subject) for field in fields)
+            for target in rows.targets():
+                yield replace(target, people=target.people | people)
+
     def due(self, now: datetime) -> Iterator[Target]:
         """Everything personal, with files and marks, of what is past its time at `now`."""
         sealed, after = self._sealed(), ("", "")
@@ -73,6 +82,8 @@ class Forgettable:
             with suppress(NoEntryError):  # the backup is older than that entry
                 entry = self.ledger.entry(entry_id)
                 there = {field.name for field in self.ledger.fields(entry_id)} | self._beside(entry, sealed, files=True)
+                gone = self.ledger.erasures(entry_id)
+                there |= {name for name in names if are_rows_of(entry, name) and name not in gone}
                 found.setdefault(entry.subject, []).extend(ErasedPart(entry_id, n) for n in names if n in there)
         for subject, parts in found.items():
             if parts:

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Final
 
 from governance.checkpoint import LogKey, verify_receipt
+from governance.datasets.erased_rows import AuditRecords, RowsFound, rows_erased
 from governance.entries import Entry, EntryKind, ErasedPart, HoldState, Receipt
 from governance.erasure import (
     ASSET,
@@ -27,8 +28,9 @@ from governance.erasure import (
     chunks,
     erased_parts,
     erased_record,
+    rows_named,
 )
-from governance.errors import ErasureError, HoldChangedError, LedgerError, ReviewError
+from governance.errors import ErasureError, HoldChangedError, LedgerError, ReviewError, StorageError
 from governance.forgettable import DECIDABLE, Forgettable
 from governance.forgotten import ErasureReport, Kept, Target, Told
 from governance.hold_bodies import expired_record
@@ -43,7 +45,7 @@ _LOOKS: Final = 8
 
 
 class Eraser:
-    """Erases beside the entries of a ledger, in vault and quarantine. As thread-safe as its parts.
+    """Erases beside the entries of a ledger, in vault and quarantine, and in `audits` of datasets. As thread-safe as its parts.
 
     Whatever is erased raises LedgerError or StorageError where a part cannot be read or written: what was begun is then
     completed by the next call of any method that erases.
@@ -57,8 +59,10 @@ class Eraser:
         log: ErasureLog,
         log_key: LogKey,
         *,
+        audits: AuditRecords | None = None,
         clock: Callable[[], str] = utc_now,
     ) -> None:
+        self.audits = audits
         self.ledger, self.vault, self.quarantine, self.log = ledger, vault, quarantine, log
         self._found = Forgettable(ledger, quarantine)
         self._log_key = log_key
@@ -76,11 +80,7 @@ class Eraser:
             ErasureError: the person is who orders it, or keeps making new requests meanwhile; or the reference cannot be
                 kept.
         """
-        if order.by is not None and order.by.id == principal_id:
-            raise ErasureError(
-                "Nobody can erase themselves: the entry about it would name them again.",
-                remedy="Let somebody else do it.",
-            )
+        _refuse_themselves(principal_id, order)
         told = self._begun(order, dry_run=dry_run)
         if not dry_run:
             self._give_back(principal_id)
@@ -112,6 +112,20 @@ class Eraser:
         raise ErasureError(
             f"More is written about {subject} all the time.", remedy="Wait until it is decided, then erase again."
         )
+
+    def records(
+        self, found: Iterable[RowsFound], order: ErasureOrder, *, person: str = "", dry_run: bool = False
+    ) -> ErasureReport:
+        """Erase what is personal of these records of audits. `person` is whose they are, where it is one person that asks.
+
+        Raises:
+            ErasureError: the person is who orders it, or the reference cannot be kept.
+            DatasetError: the files of an audit are damaged.
+        """
+        _refuse_themselves(person, order)
+        told = self._begun(order, dry_run=dry_run)
+        self._erase(self._found.of_records(found), order, told)
+        return self._ended(told)
 
     def retain(self, now: str, order: ErasureOrder, *, dry_run: bool = False) -> ErasureReport:
         """Erase what is past its time at `now` (RFC 3339 in UTC): all that is personal, the released files, their marks.
@@ -224,6 +238,8 @@ class Eraser:
 
         Only what this ledger, too, says is erased: of a restored one, a legal hold may keep what was erased before.
         """
+        for audited in {part.entry_id: None for part in erased_parts(erased) if rows_named(part.name)}:
+            self._destroy_records(audited)
         for part in erased_parts(erased):
             if part.name not in (ASSET, HOLD) or part.name not in self.ledger.erasures(part.entry_id):
                 continue
@@ -233,6 +249,17 @@ class Eraser:
                 self.vault.erase(content)
             if part.name == HOLD and hold_id is not None:
                 self._end_hold(hold_id, erased.id)
+
+    def _destroy_records(self, audited: str) -> None:
+        rows = rows_erased(self.ledger.erasures(audited))
+        if not rows:  # of a restored ledger, a legal hold may keep what was erased before
+            return
+        if self.audits is None:
+            raise StorageError(
+                f"Records of the audit of entry {audited} are erased, and where its files are is not known.",
+                remedy="Give the eraser the audits of datasets.",
+            )
+        self.audits.erase(self.ledger.entry(audited), rows)
 
     def _end_hold(self, hold_id: str, erasure: str) -> None:
         while (record := self.ledger.hold(hold_id)) is not None and record.state in DECIDABLE:
@@ -265,3 +292,11 @@ class Eraser:
                 remedy="Restore the erasure log from a copy.",
             )
         return entry
+
+
+def _refuse_themselves(person: str, order: ErasureOrder) -> None:
+    if order.by is not None and order.by.id == person:
+        raise ErasureError(
+            "Nobody can erase themselves: the entry about it would name them again.",
+            remedy="Let somebody else do it.",
+        )

@@ -9,9 +9,10 @@ from typing import Final
 
 from governance.canonical import Json, canonical_bytes
 from governance.entries import ErasedPart
-from governance.erasure import ASSET, HOLD, WATERMARK, grouped
+from governance.erasure import ASSET, HOLD, WATERMARK, grouped, rows_named
 
 FIELDS: Final = "fields"
+RECORDS: Final = "records"
 _COUNTED: Final[Mapping[str, str]] = {WATERMARK: "watermarks", ASSET: "files", HOLD: "holds"}
 
 
@@ -43,7 +44,7 @@ class ErasureReport:
     """What was erased, or with `dry_run` would be.
 
     `entries` are the ids of the `erased` entries; `subjects` counts the generations, or other subjects of entries, beside
-    which something was erased; `fields`, `watermarks`, `files` and `holds` count what.
+    which something was erased; `fields`, `watermarks`, `files`, `holds`, and `records` of audits count what.
     """
 
     entries: tuple[str, ...]
@@ -52,6 +53,7 @@ class ErasureReport:
     watermarks: int
     files: int
     holds: int
+    records: int
     kept: tuple[Kept, ...]
     dry_run: bool = False
 
@@ -66,6 +68,7 @@ class ErasureReport:
                 "watermarks": self.watermarks,
                 "files": self.files,
                 "holds": self.holds,
+                "records": self.records,
             },
             "kept": [
                 {"subject": each.subject, "why": each.why, "legal_hold": each.legal_hold or None} for each in self.kept
@@ -92,10 +95,14 @@ class Told:
         """Note what is gone."""
         for target in targets:
             self.subjects.add(target.subject)
-            self.counts.update(_COUNTED.get(part.name, FIELDS) for part in target.parts)
+            for part in target.parts:
+                if (rows := rows_named(part.name)) is not None:
+                    self.counts[RECORDS] += len(rows)
+                else:
+                    self.counts[_COUNTED.get(part.name, FIELDS)] += 1
 
     def report(self) -> ErasureReport:
         """All of it."""
-        counts = {name: self.counts[name] for name in (FIELDS, *_COUNTED.values())}
+        counts = {name: self.counts[name] for name in (FIELDS, *_COUNTED.values(), RECORDS)}
         kept = tuple(self.kept.values())
         return ErasureReport(tuple(self.entries), len(self.subjects), **counts, kept=kept, dry_run=self.dry_run)

@@ -20,6 +20,7 @@ from governance.restoration import newer_receipts, restored_record
 from governance.types import Principal
 from governance.vault_accounts import disagreements
 from governance_adapters import ledgers
+from governance_adapters.dataset_erasing import FolderAuditRecords
 from governance_adapters.installation import existing_keys
 from governance_adapters.settings import Settings
 from governance_adapters.storage.backup import new_backup
@@ -79,9 +80,8 @@ def try_backup(settings: Settings, backup: Path, extends: Extends | None = None)
         taken = parse_checkpoint(ledger.checkpoint())
         lost = list(_lost(ledger, FsspecVault(settings.vault_url), extends))
         quarantine = FileQuarantine(folder / "quarantine", existing_keys(settings).quarantine())
-        eraser = _eraser(
-            settings, ledger, folder, FsspecVault(folder / "vault"), quarantine
-        )  # a trial destroys nothing
+        vault, audits = FsspecVault(folder / "vault"), folder / "datasets"  # a trial destroys nothing
+        eraser = _eraser(settings, ledger, folder, vault, quarantine, audits)
         erased = eraser.replay(ErasureOrder(Basis.REPLAY))
         problems = tuple(ledger.verify())
     beyond = [receipt.index + 1 for receipt in newer_receipts(taken, receipts)]
@@ -106,7 +106,8 @@ def restore(
     with _opened_copy(settings, backup) as (ledger, folder):
         ledger.append(restored_record(trial.backup, trial.newer, by, reference))
         quarantine = FileQuarantine(settings.quarantine_path, existing_keys(settings).quarantine())
-        eraser = _eraser(settings, ledger, folder, FsspecVault(settings.vault_url), quarantine)
+        vault = FsspecVault(settings.vault_url)
+        eraser = _eraser(settings, ledger, folder, vault, quarantine, settings.datasets_path)
         report = eraser.replay(ErasureOrder(Basis.REPLAY, by, reference))
         if problem := next(iter(ledger.verify()), None):
             raise LedgerError(f"The restored ledger does not verify: {problem}", remedy="Take another backup.")
@@ -136,12 +137,16 @@ def _opened_copy(settings: Settings, backup: Path) -> Iterator[tuple[SqliteLedge
             yield ledger, folder
 
 
-def _eraser(settings: Settings, ledger: Ledger, folder: Path, vault: Vault, quarantine: Quarantine) -> Eraser:
+def _eraser(
+    settings: Settings, ledger: Ledger, folder: Path, vault: Vault, quarantine: Quarantine, datasets: Path
+) -> Eraser:
     """One that logs into a copy of the erasure log in `folder`: what it appends belongs to a ledger that is none yet."""
     log = folder / "erasures.jsonl"
     if settings.erasure_log_path.exists():
         shutil.copyfile(settings.erasure_log_path, log)
-    return Eraser(ledger, vault, quarantine, FileErasureLog(log), existing_keys(settings).log_public())
+    audits = FolderAuditRecords(datasets)
+    log_key = existing_keys(settings).log_public()
+    return Eraser(ledger, vault, quarantine, FileErasureLog(log), log_key, audits=audits)
 
 
 def _lost(ledger: Ledger, vault: Vault, extends: Extends | None) -> Iterator[str]:

@@ -27,6 +27,7 @@ from governance.types import Mode, Principal
 from governance.verification import Verifier
 from governance.watermark import MarkKey
 from governance.work_making import WorkMaker
+from governance_adapters.dataset_erasing import FolderAuditRecords
 from governance_adapters.detection import open_detectors
 from governance_adapters.engines import open_policy
 from governance_adapters.installation import existing_keys, ledger_for_appending, ledger_for_reading
@@ -174,7 +175,7 @@ def open_ledger(settings: Settings) -> SqlLedger:
 
 
 def open_eraser(settings: Settings, ledger: Ledger) -> Eraser:
-    """What erases beside the entries of `ledger`, in vault and quarantine, and logs it.
+    """What erases beside the entries of `ledger`, in vault, quarantine and audits, and logs it.
 
     Raises:
         ConfigurationError: the keys are missing.
@@ -183,7 +184,8 @@ def open_eraser(settings: Settings, ledger: Ledger) -> Eraser:
     keys = existing_keys(settings)
     quarantine = FileQuarantine(settings.quarantine_path, keys.quarantine())
     log = FileErasureLog(settings.erasure_log_path)
-    return Eraser(ledger, FsspecVault(settings.vault_url), quarantine, log, keys.log_public())
+    audits = FolderAuditRecords(settings.datasets_path)
+    return Eraser(ledger, FsspecVault(settings.vault_url), quarantine, log, keys.log_public(), audits=audits)
 
 
 def open_works(settings: Settings, ledger: Ledger) -> SqliteWorks:

@@ -63,6 +63,18 @@ class SaltKey:
 
 
 @dataclass(frozen=True, slots=True)
+class SealedRecord(DatasetRecord):
+    """A record of an audit in which somebody was forgotten, so that the key of its salts is destroyed.
+
+    `seals` (32 bytes each, as `PERSONAL` has the fields) are the salts of its personal fields; of a record that is `erased`,
+    the commitments themselves, and the fields are empty. There is nothing left then that opens them.
+    """
+
+    seals: tuple[bytes, ...] = ()
+    erased: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Disclosed:
     """One personal field of one record in the clear, with its salt: whoever has the commitment can check it.
 
@@ -87,23 +99,43 @@ class Disclosed:
         return commitment(f"/{self.name}", self.value, self.salt)
 
 
-def committed_record(record: DatasetRecord, salts: SaltKey) -> dict[str, Json]:
-    """What of `record` stands in the leaf of its content: no location, and a commitment in place of what is personal."""
+def committed_record(record: DatasetRecord, salts: SaltKey | None) -> dict[str, Json]:
+    """What of `record` stands in the leaf of its content: no location, and a commitment in place of what is personal.
+
+    `salts` are None where the audit's key was destroyed, and its records are sealed.
+
+    Raises:
+        DatasetError: the record is not sealed, and there is no key.
+    """
     said = {name: value for name, value in record.as_json().items() if name not in UNCOMMITTED}
-    for name in PERSONAL:
-        said[name] = {COMMITMENT: disclosed(record, name, salts).commitment()}
+    for place, name in enumerate(PERSONAL):
+        if isinstance(record, SealedRecord) and record.erased:
+            said[name] = {COMMITMENT: record.seals[place].hex()}
+        else:
+            said[name] = {COMMITMENT: disclosed(record, name, salts).commitment()}
     return said
 
 
-def disclosed(record: DatasetRecord, name: str, salts: SaltKey, *, place: int = 0) -> Disclosed:
+def disclosed(record: DatasetRecord, name: str, salts: SaltKey | None, *, place: int = 0) -> Disclosed:
     """The personal field `name` of `record`, which stands at `place` among those of its content, with its salt.
 
     Raises:
-        DatasetError: there is no such personal field.
+        DatasetError: there is no such personal field, it was erased, or the record is not sealed and there is no key.
     """
     if name not in PERSONAL:
         raise DatasetError(f"{name!r} is no personal field.", remedy=f"Disclose some of: {', '.join(PERSONAL)}.")
     value = str(getattr(record, name))
+    if isinstance(record, SealedRecord):
+        if record.erased:
+            raise DatasetError(
+                f"The personal fields of record {record.id!r} were erased.", remedy="Disclose nothing of it."
+            )
+        return Disclosed(place, name, value, record.seals[PERSONAL.index(name)])
+    if salts is None:
+        raise DatasetError(
+            f"Record {record.id!r} has no salt, and there is no key of salts.",
+            remedy="Restore the audit's folder from its backup, or audit the dataset again.",
+        )
     return Disclosed(place, name, value, salts.salt(str(record.content), record.id, name, value))
 
 

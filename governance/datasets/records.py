@@ -133,7 +133,7 @@ class DatasetRecord:
 
     def as_json(self) -> dict[str, Json]:
         """Its values by name; what is personal stands in the clear."""
-        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        return {field.name: _plain(getattr(self, field.name)) for field in fields(DatasetRecord)}
 
 
 def checked_name(name: str) -> str:

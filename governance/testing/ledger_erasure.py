@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from governance.canonical import Json, canonical_bytes, commitment, digest, new_salt
 from governance.checkpoint import LogKey, verify_receipt
+from governance.datasets.audit_entries import Audited, audited_record
 from governance.entries import (
     Attempt,
     Document,
@@ -34,7 +35,7 @@ from governance.testing.example_records import (
     released_record,
 )
 from governance.testing.expect import expect
-from governance.types import Principal, Usage, new_id
+from governance.types import Outcome, Principal, Usage, new_id
 
 OPERATOR = Principal("operator@example.org", ("privacy",))
 ORDER = ErasureOrder(Basis.REQUEST, OPERATOR, "file 17")
@@ -99,6 +100,22 @@ class LedgerErasureContract:
         assert verify_receipt(ledger.receipt(record.entry.id), self.key(ledger)) == record.entry
         assert tuple(ledger.fields(other.entry.id)) == other.fields
         assert ledger.erasures(other.entry.id) == {}
+        assert list(ledger.verify()) == []
+
+    def test_rows_of_an_audit_are_erased_by_their_names(self) -> None:
+        ledger = self.new_ledger()
+        counts = dict.fromkeys(Outcome, 0)
+        said = Audited("cats", digest(b"root"), 0, 3, counts, b"{}", b"[]", digest(b"bundle"))
+        record = audited_record(said, Principal("auditor@example.org"))
+        ledger.append(record)
+        first = erase(ledger, (record, "records/0-1"))
+        second = erase(ledger, (record, "records/2-2"))
+        ledger.purge()
+        ledger = self.successor(ledger)
+        assert ledger.erasures(record.entry.id) == {"records/0-1": first.id, "records/2-2": second.id}
+        assert tuple(ledger.fields(record.entry.id)) == record.fields
+        with expect(ErasureError):
+            erase(ledger, (record, "records/2-3"))
         assert list(ledger.verify()) == []
 
     def test_no_search_finds_what_was_erased(self) -> None:

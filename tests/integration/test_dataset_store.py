@@ -156,10 +156,24 @@ def test_records_come_back_as_they_went_in(dataset):
     assert list(dataset.records_file) == records
     assert dataset.record_count == len(records)
     assert list(dataset.records(lambda _: True)) == [each for each in records if each.content]
-    assert list(dataset.records()) == [each for each in records if each.content and each.outcome is Outcome.ALLOW]
+    denied = {each.content for each in records if each.outcome is Outcome.DENY}
+    fit = [each for each in records if each.content and each.outcome is Outcome.ALLOW and each.content not in denied]
+    assert list(dataset.records()) == fit
+    assert fit
     assert {each.content for each in records if each.content} == {
         content for content, _ in by_content(dataset.records_file)
     }
+
+
+def test_what_one_record_is_denied_for_another_of_the_same_bytes_does_not_heal(tmp_path, ledger):
+    """Whoever adds a record that does not mention a reserved right must not make its content one to train with."""
+    first, second = (replace(each, outcome=Outcome.ALLOW) for each in many()[:2])
+    same = replace(first, id="again", outcome=Outcome.DENY)
+    waiting = replace(second, id="again", outcome=Outcome.REVIEW)
+    assert first.content != second.content
+    dataset = audited_dataset(tmp_path, ledger, [first, second, same, waiting])
+    assert list(dataset.records()) == [second]
+    assert {each.id for each in dataset.records(lambda _: True)} == {first.id, second.id, "again"}
 
 
 @pytest.mark.parametrize("rows", [1, 2, 7, 8192])
@@ -438,3 +452,34 @@ def test_contents_that_come_again_are_refused(tmp_path):
     write_records(tmp_path / RECORDS_FILE, [*records, records[0]], 2)
     with pytest.raises(DatasetError, match="does not stand behind"):
         list(committed_leaves(RecordsFile(tmp_path / RECORDS_FILE).tables(), SaltKey(SECRET, "cats")))
+
+
+def exchanged(dataset, records):
+    """In the folder of an opened dataset, in place: the records of another audit and their leaves, where both are as long."""
+    write_audit(dataset.folder.parent / "other", records)
+    for name in (LEAVES_FILE, RECORDS_FILE):
+        content = (dataset.folder.parent / "other" / name).read_bytes()
+        assert len(content) == (dataset.folder / name).stat().st_size
+        with (dataset.folder / name).open("r+b") as file:
+            file.write(content)
+
+
+def one_denied(denied):
+    return [record(number, outcome=Outcome.DENY if number == denied else Outcome.ALLOW) for number in range(5)]
+
+
+def test_a_second_pass_hands_out_nothing_that_was_denied_when_it_was_signed(tmp_path):
+    """Whoever can write the folder exchanges records and leaves between two passes: the root that was checked is another."""
+    dataset = audited_dataset(tmp_path, FakeLedger(), one_denied(4))
+    assert "r000004" not in [each.id for each in dataset.records()]
+    exchanged(dataset, one_denied(3))
+    with pytest.raises(DatasetChangedError, match="changed since the audit"):
+        list(dataset.records())
+
+
+def test_leaves_that_are_exchanged_while_they_are_read_are_found_behind_the_last(tmp_path):
+    dataset = audited_dataset(tmp_path, FakeLedger(), one_denied(4))
+    assert len(list(dataset.checked_leaves(dataset.records_file.tables()))) == 5
+    exchanged(dataset, one_denied(3))
+    with pytest.raises(DatasetChangedError, match="changed while they were read"):
+        list(dataset.checked_leaves(dataset.records_file.tables()))

@@ -8,6 +8,7 @@ import typer
 
 from governance.datasets.standing import DatasetStanding, dataset_standing, datasets
 from governance_adapters.commands.dataset_audit import audit, show_standing
+from governance_adapters.commands.dataset_erasure import erase
 from governance_adapters.commands.dataset_proof import contains, prove, verify
 from governance_adapters.commands.output import JsonFlag, out, print_json, print_table
 from governance_adapters.dataset_audits import approve as record_approval
@@ -19,6 +20,7 @@ from governance_adapters.wiring import as_principal, open_ledger
 app = typer.Typer(no_args_is_help=True, help="Audits of training data.")
 app.command()(audit)
 app.command()(contains)
+app.command()(erase)
 app.command()(prove)
 app.command()(verify)
 

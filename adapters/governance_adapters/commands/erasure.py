@@ -81,12 +81,12 @@ def erase(
         if not dry_run:
             ledger.recover()
             if not yes:
-                _print(run(eraser, dry_run=True))
+                show_report(run(eraser, dry_run=True))
                 typer.confirm("Erase this for good?", abort=True, err=True)
         report = run(eraser, dry_run=dry_run)
         if principal is not None:
             report = _api_keys(settings, ledger, principal, report)
-    _told(report, as_json=as_json)
+    tell(report, as_json=as_json)
 
 
 def retain(
@@ -107,7 +107,7 @@ def retain(
         if not dry_run:
             ledger.recover()
         report = eraser.retain(_checked_time(now), order, dry_run=dry_run)
-    _told(report, as_json=as_json)
+    tell(report, as_json=as_json)
 
 
 @legal_holds.command()
@@ -210,20 +210,23 @@ def _api_keys(settings: Settings, ledger: Ledger, principal: str, report: Erasur
     return replace(report, kept=(*report.kept, *kept.values()))
 
 
-def _told(report: ErasureReport, *, as_json: bool) -> None:
+def tell(report: ErasureReport, *, as_json: bool) -> None:
+    """Say what was erased and end: with exit code 1 where something was kept."""
     if as_json:
         print_json(report.as_json())
     else:
-        _print(report)
+        show_report(report)
     raise typer.Exit(1 if report.kept else 0)
 
 
-def _print(report: ErasureReport) -> None:
+def show_report(report: ErasureReport) -> None:
+    """What was erased, or would be, and what was kept."""
     counts: dict[str, int] = {
         "personal fields": report.fields,
         "watermark records": report.watermarks,
         "released files": report.files,
         "holds ended": report.holds,
+        "records of audits": report.records,
     }
     what = "would be erased" if report.dry_run else "erased"
     out.print(Text(f"{what}, of {report.subjects} generations and other subjects:", style="bold"))

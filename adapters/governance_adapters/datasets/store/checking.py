@@ -3,7 +3,8 @@
 entry      is the entry of the audit in the signed log, and are root and size of the leaves its own
 order      do the digests of the contents strictly increase: without it, no proof of absence says anything
 root       do the leaves as they are have the signed root
-records    has every leaf the records that are there, and are they as many, allowed and denied, as the entry says
+records    has every leaf the records that are there, are they as many, allowed and denied, as the entry says, and is of them
+           erased what entries say is erased
 report     are report and combinations those that the entry names
 content    have the files of the dataset still the digests that were signed: only where it is asked for
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,12 +22,13 @@ from numpy.typing import NDArray
 
 from governance.canonical import digest
 from governance.checkpoint import LogKey, verify_receipt
+from governance.datasets.erased_rows import rows_erased
 from governance.datasets.records import Basis, DatasetRecord
 from governance.errors import DatasetChangedError, DatasetError, GovernanceError, LedgerError, StorageError
 from governance.ports import Ledger
 from governance.verification import Check, Status
 from governance_adapters.datasets.store.leaf_rows import computed_root, disorder, mapped_rows
-from governance_adapters.datasets.store.opened import OpenDataset
+from governance_adapters.datasets.store.opened import SALTS_FILE, OpenDataset
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,7 +43,7 @@ def checks(dataset: OpenDataset, ledger: Ledger, key: LogKey, *, contents: bool 
     yield _asked("entry", lambda: _entry(dataset, ledger, key))
     yield _asked("order", lambda: _order(dataset.leaves.rows))
     yield _asked("root", lambda: _root(dataset))
-    yield _asked("records", lambda: _records(dataset))
+    yield _asked("records", lambda: _records(dataset, ledger))
     yield _asked("report", lambda: _report(dataset))
     if contents:
         yield _asked("content", lambda: _contents(dataset))
@@ -91,7 +94,7 @@ def _signed(rows: NDArray[np.uint8], root: bytes, size: int) -> str:
     return f"the {size} leaves have the signed root"
 
 
-def _records(dataset: OpenDataset) -> str:
+def _records(dataset: OpenDataset, ledger: Ledger) -> str:
     seen: Counter[str] = Counter()
     without = 0
 
@@ -108,7 +111,20 @@ def _records(dataset: OpenDataset) -> str:
     if seen.total() != standing.records or seen != +Counter({each.value: n for each, n in standing.outcomes.items()}):
         raise _changed("there are not as many records, or not as many of them allowed, as the entry says")
     behind = f"; {without} without content are in no leaf" if without else ""
+    if erased := _erased(dataset, ledger):
+        behind += f"; what is personal of {erased} was erased"
     return f"each of {seen.total() - without} records is in the leaf of its content{behind}"
+
+
+def _erased(dataset: OpenDataset, ledger: Ledger) -> int:
+    """Of how many records the personal fields are erased: those that entries of the ledger say, and no other ones."""
+    said = set(chain(*rows_erased(ledger.erasures(dataset.standing.audited.id))))
+    found = set(chain(*dataset.records_file.erased()))
+    if found != said:
+        raise _changed("other records have their personal fields erased than the ledger says")
+    if dataset.records_file.sealed and (dataset.folder / SALTS_FILE).exists():
+        raise _changed("records were erased, and the key of their salts was not destroyed: erase with --again")
+    return len(found)
 
 
 def _report(dataset: OpenDataset) -> str:

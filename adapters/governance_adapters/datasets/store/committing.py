@@ -16,6 +16,7 @@ from governance.canonical import MAX_SAFE_INTEGER
 from governance.datasets.leaves import COMMITMENT, SALT_DOMAIN, UNCOMMITTED, SaltKey, content_bytes
 from governance.datasets.records import PERSONAL, DatasetRecord
 from governance.errors import DatasetError
+from governance_adapters.datasets.store.records import ERASED
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,8 +37,10 @@ class Committed:
     pdq: bytes | None = None
 
 
-def committed_leaves(tables: Iterable[pa.Table], salts: SaltKey) -> Iterator[Committed]:
+def committed_leaves(tables: Iterable[pa.Table], salts: SaltKey | None) -> Iterator[Committed]:
     """The leaf of each content of the tables, which follow each other in the order of content; those without one are left out.
+
+    `salts` are None where the audit's key was destroyed, and its records are sealed.
 
     Raises:
         DatasetError: a content is no digest or comes again behind another one, or a value is none that a record can have.
@@ -66,11 +69,13 @@ def _leaf(content: str, records: list[tuple[str, str]]) -> bytes:
     return content_bytes(content) + hashlib.sha256(f"[{together}]".encode()).digest()
 
 
-def _encoded(table: pa.Table, salts: SaltKey) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+def _encoded(table: pa.Table, salts: SaltKey | None) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
     """The content, the id and the canonical JSON of the committed record of each row."""
     contents, identities = (_texts(table, name) for name in ("content", "id"))
     columns = [
-        _commitments(table, name, salts, contents, identities) if name in PERSONAL else _values(table, name)
+        [f'{{"{COMMITMENT}":"{each}"}}' for each in commitments(table, name, salts)]
+        if name in PERSONAL
+        else _values(table, name)
         for name in _MEMBERS
     ]
     form = "{" + ",".join(f'"{name}":%s' for name in _MEMBERS) + "}"
@@ -115,22 +120,49 @@ def _list(value: tuple[str, ...], known: dict[tuple[str, ...], str]) -> str:
     return found
 
 
-def _commitments(
-    table: pa.Table, name: str, salts: SaltKey, contents: Sequence[str], identities: Sequence[str]
-) -> list[str]:
-    """What stands in place of the personal field `name`; see `SaltKey.salt` and `governance.canonical.commitment`."""
-    begin = f'["{SALT_DOMAIN}",{encode_basestring(salts.dataset)},"'
-    field, prefix = f',"{name}",', _FIELD_DOMAIN + f"\0/{name}\0".encode()
+def seals(table: pa.Table, name: str, salts: SaltKey | None) -> Iterable[bytes]:
+    """The seal of the personal field `name` of each row: its salt, or of a row that is erased the commitment itself.
+
+    Raises:
+        DatasetError: the records are not sealed, and there is no key.
+    """
+    if ERASED in table.column_names:
+        found: list[bytes] = table[f"{name}_seal"].to_pylist()
+        return found
+    if salts is None:
+        raise DatasetError(
+            "The records have no salts, and there is no key of salts.",
+            remedy="Restore the audit's folder from its backup.",
+        )
+    return _salts(table, name, salts)
+
+
+def commitments(table: pa.Table, name: str, salts: SaltKey | None) -> list[str]:
+    """The commitment to the personal field `name` of each row, in hexadecimal: `governance.canonical.commitment`.
+
+    Raises:
+        DatasetError: the records are not sealed, and there is no key.
+    """
+    prefix, sha256 = _FIELD_DOMAIN + f"\0/{name}\0".encode(), hashlib.sha256
+    pairs = zip(seals(table, name, salts), _encoded_texts(table[name]), strict=True)
+    found = [sha256(prefix + salt + value.encode()).hexdigest() for salt, value in pairs]
+    if ERASED in table.column_names:
+        for at, (seal, gone) in enumerate(zip(seals(table, name, salts), table[ERASED].to_pylist(), strict=True)):
+            if gone:
+                found[at] = seal.hex()
+    return found
+
+
+def _salts(table: pa.Table, name: str, salts: SaltKey) -> Iterator[bytes]:
+    """The salt of the personal field `name` of each row; see `SaltKey.salt`."""
+    begin, field = f'["{SALT_DOMAIN}",{encode_basestring(salts.dataset)},"', f',"{name}",'
     inner, outer = (bytes(pad ^ byte for byte in salts.secret.ljust(64, b"\0")) for pad in (0x36, 0x5C))
     sha256 = hashlib.sha256
-    found = []
-    columns = contents, map(encode_basestring, identities), _encoded_texts(table[name])
+    columns = _texts(table, "content"), _encoded_texts(table["id"]), _encoded_texts(table[name])
     for content, identity, value in zip(*columns, strict=True):
         # HMAC, RFC 2104, spelt out: the library's own sets itself up anew for each of these short messages.
         message = f'{begin}{content}",{identity}{field}{value}]'.encode()
-        salt = sha256(outer + sha256(inner + message).digest()).digest()
-        found.append(f'{{"{COMMITMENT}":"{sha256(prefix + salt + value.encode()).hexdigest()}"}}')
-    return found
+        yield sha256(outer + sha256(inner + message).digest()).digest()
 
 
 def _texts(table: pa.Table, name: str) -> list[Any]:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import tee
+from itertools import chain, tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from governance.canonical import Digest, digest
-from governance.datasets.leaves import LEAF_BYTES, SaltKey, committed_record, disclosed, leaf_of, order_of
+from governance.datasets.erased_rows import rows_erased
+from governance.datasets.leaves import (
+    LEAF_BYTES,
+    SaltKey,
+    SealedRecord,
+    committed_record,
+    disclosed,
+    leaf_of,
+    order_of,
+)
 from governance.datasets.membership import check_found
 from governance.datasets.proof import Absence, DatasetProof, Neighbour, Presence
 from governance.datasets.records import DatasetRecord
@@ -28,6 +37,7 @@ from governance_adapters.datasets.store.committing import Committed, committed_l
 from governance_adapters.datasets.store.hashes import PDQ_FILE, OpenHashes
 from governance_adapters.datasets.store.leaves import OpenLeaves, Place
 from governance_adapters.datasets.store.records import RECORDS_FILE, RecordsFile, by_content, records_in
+from governance_adapters.datasets.store.streamed_root import StreamedRoot
 from governance_adapters.datasets.store.vectors import VECTORS_FILE, OpenVectors
 
 if TYPE_CHECKING:
@@ -57,9 +67,13 @@ class Alike:
     thousandths: int
 
 
-def allowed(record: DatasetRecord) -> bool:
-    """Whether policy allowed training on this record."""
-    return record.outcome is Outcome.ALLOW
+def handed_out(records: Sequence[DatasetRecord]) -> Iterator[DatasetRecord]:
+    """Those of all records of one content that may be trained with: what policy allowed, unless it denied one of them.
+
+    The same bytes are in each. A right that is reserved in one record is not given by another that does not mention it.
+    """
+    if not any(each.outcome is Outcome.DENY for each in records):
+        yield from (each for each in records if each.outcome is Outcome.ALLOW)
 
 
 class OpenDataset:
@@ -100,46 +114,64 @@ class OpenDataset:
 
     @cached_property
     def records_file(self) -> RecordsFile:
-        """All records as they lie there, compared with nothing."""
-        return RecordsFile(self.folder / RECORDS_FILE)
+        """All records as they lie there, compared with nothing but what the ledger says of them is erased.
+
+        Raises:
+            DatasetChangedError: something is erased by the ledger, and is still there.
+        """
+        found = RecordsFile(self.folder / RECORDS_FILE)
+        said = rows_erased(self._ledger.erasures(self.standing.audited.id))
+        if not set(chain(*said)) <= set(chain(*found.erased())):
+            raise DatasetChangedError(
+                f"Records of the dataset {self.name!r} are erased by entries of the ledger, and its folder still has them.",
+                remedy=f"`governance dataset erase {self.name} --again` completes that.",
+            )
+        return found
 
     @cached_property
-    def salts(self) -> SaltKey:
-        """What the commitments to personal fields are made with.
+    def salts(self) -> SaltKey | None:
+        """What the commitments to personal fields are made with; None where it was destroyed and each record has its own.
 
         Raises:
             StorageError: it cannot be read.
             DatasetError: it is no such key.
         """
-        return SaltKey(_read(self.folder / SALTS_FILE), self.name)
+        return None if self.records_file.sealed else SaltKey(_read(self.folder / SALTS_FILE), self.name)
 
-    def records(self, where: Callable[[DatasetRecord], bool] = allowed) -> Iterator[DatasetRecord]:
+    def records(self, where: Callable[[DatasetRecord], bool] | None = None) -> Iterator[DatasetRecord]:
         """The records of contents for which `where` holds, in the order of content, then id, each one proved.
 
+        Without `where` they are those that may be trained with: see `handed_out`.
+
         The records of a content are compared with its leaf before the first of them is handed out, and the leaves with the
-        signed root before the first of all: what the audit did not sign is never given. Records without a content are not
-        given: there is nothing that could be read of them.
+        signed root before the first of all, in each pass anew; behind the last, what was handed out is compared with it too, so
+        that files which are exchanged meanwhile end in an error. Records without a content are not given: there is nothing
+        that could be read of them.
 
         Raises:
             DatasetChangedError: records or leaves were changed since the audit.
             StorageError: a file cannot be read.
         """
+        with self._lock:
+            self.__dict__.pop("_computed_root", None)
         self.check_root()
         read, hashed = tee(self.records_file.tables())
         for (_, records), _ in zip(by_content(records_in(read)), self.checked_leaves(hashed), strict=True):
-            yield from filter(where, records)
+            yield from handed_out(records) if where is None else filter(where, records)
 
     def checked_leaves(self, tables: Iterable[pa.Table]) -> Iterator[Committed]:
         """The leaves that the records of `tables`, which are all of them, make; each compared with the one that is there.
 
         Raises:
-            DatasetChangedError: a leaf commits to other records, or there are more contents or fewer.
+            DatasetChangedError: a leaf commits to other records, there are more contents or fewer, or in the end their root is
+                not the signed one: the leaves that they were compared with were changed meanwhile.
         """
-        count = 0
+        count, seen = 0, StreamedRoot()
         try:
             for count, committed in enumerate(committed_leaves(tables, self.salts), 1):
                 if count > self.leaves.size or committed.leaf != self.leaves.leaf(count - 1):
                     raise self._other_records(committed.content)
+                seen.add(committed.leaf)
                 yield committed
         except DatasetChangedError:
             raise
@@ -148,6 +180,10 @@ class OpenDataset:
         if count != self.leaves.size:
             raise DatasetChangedError(
                 f"There are records of {count} contents, and {self.leaves.size} were signed.", remedy=_AUDIT_AGAIN
+            )
+        if seen.root().hex() != self.standing.root:
+            raise DatasetChangedError(
+                f"The leaves of the dataset {self.name!r} were changed while they were read.", remedy=_AUDIT_AGAIN
             )
 
     def check_root(self) -> None:
@@ -261,7 +297,7 @@ class OpenDataset:
 
         Raises:
             DatasetChangedError: what is on disk is not what was signed.
-            DatasetError: it is no digest, or a field is no personal one.
+            DatasetError: it is no digest, a field is no personal one, or all that is to be disclosed was erased.
             LedgerError: the ledger cannot be read.
         """
         place = self._find(content)
@@ -340,7 +376,12 @@ class OpenDataset:
             disclosed(record, name, self.salts, place=place)
             for place, record in enumerate(self._in_order(records))
             for name in dict.fromkeys(disclose)
+            if not (isinstance(record, SealedRecord) and record.erased)
         ]
+        if disclose and not opened:
+            raise DatasetError(
+                f"What is personal of the records of {content} was erased.", remedy="Prove it and disclose nothing."
+            )
         committed = [committed_record(record, self.salts) for record in self._in_order(records)]
         return Presence(content, tuple(committed), index, self.leaves.prove(index), tuple(opened))
 

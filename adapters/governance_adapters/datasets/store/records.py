@@ -1,6 +1,7 @@
 """The records of an audited dataset as they are read: `records.parquet`, in the order of content, then id.
 
 One column a field of `DatasetRecord`, enumerations as their texts. Records without a content stand first, and in no leaf.
+Where somebody was forgotten, the columns of `SEALING` stand behind them; see `governance.datasets.leaves.SealedRecord`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ from itertools import groupby, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from governance.canonical import Digest
-from governance.datasets.records import Basis, Consent, DatasetRecord, OptOut, Problem, SourceKind, Synthetic
+from governance.datasets.erased_rows import ranges
+from governance.datasets.leaves import SealedRecord
+from governance.datasets.records import PERSONAL, Basis, Consent, DatasetRecord, OptOut, Problem, SourceKind, Synthetic
 from governance.errors import DatasetChangedError, StorageError
 from governance.types import Outcome
 
@@ -26,7 +31,11 @@ RECORDS_FILE: Final = "records.parquet"
 ROW_GROUP_ROWS: Final = 2048
 """Rows in a group of the file: one content is found by reading one group."""
 
+ERASED: Final = "erased"
+SEALS: Final = tuple(f"{name}_seal" for name in PERSONAL)
+SEALING: Final = (ERASED, *SEALS)
 _COLUMNS: Final = tuple(field.name for field in fields(DatasetRecord))
+_SEAL_BYTES: Final = 32
 _KINDS: Final[Mapping[str, type]] = {
     "basis": Basis,
     "source_kind": SourceKind,
@@ -58,7 +67,11 @@ class RecordsFile:
             raise StorageError(f"{path} cannot be read: {error}.", remedy=_REMEDY) from error
         except pa.ArrowException as error:
             raise DatasetChangedError(f"{path} is no Parquet file: {error}.", remedy=_REMEDY) from error
-        if missing := sorted(set(_COLUMNS) - set(self._file.schema_arrow.names)):
+        names = set(self._file.schema_arrow.names)
+        self.sealed = ERASED in names
+        """Whether somebody was forgotten in it: each record has its own salts then."""
+        self._columns = (*_COLUMNS, *SEALING) if self.sealed else _COLUMNS
+        if missing := sorted(set(self._columns) - names):
             raise DatasetChangedError(f"{path} has no columns {', '.join(missing)}.", remedy=_REMEDY)
 
     def __len__(self) -> int:
@@ -79,6 +92,23 @@ class RecordsFile:
             DatasetChangedError: a value is none that a record can have.
         """
         return records_in(self.tables())
+
+    def erased(self) -> tuple[range, ...]:
+        """The rows, from 0, whose personal fields were erased.
+
+        Raises:
+            DatasetChangedError: it cannot be read.
+        """
+        if not self.sealed:
+            return ()
+        import pyarrow as pa
+
+        try:
+            with self._lock:
+                column = self._file.read(columns=[ERASED], use_threads=False).column(ERASED)
+            return tuple(ranges(np.flatnonzero(column.to_numpy()).tolist()))
+        except (OSError, pa.ArrowException) as error:
+            raise DatasetChangedError(f"{self._path} cannot be read: {error}.", remedy=_REMEDY) from error
 
     def without_content(self) -> Iterator[DatasetRecord]:
         """The records that have no content: the first ones of the file.
@@ -128,7 +158,7 @@ class RecordsFile:
 
         try:
             with self._lock:
-                return self._file.read_row_group(group, columns=list(_COLUMNS), use_threads=False)
+                return self._file.read_row_group(group, columns=list(self._columns), use_threads=False)
         except (OSError, pa.ArrowException) as error:
             raise DatasetChangedError(f"{self._path} cannot be read: {error}.", remedy=_REMEDY) from error
 
@@ -165,7 +195,10 @@ def record_of(row: Mapping[str, Any]) -> DatasetRecord:
         DatasetChangedError: a value is none that a record can have.
     """
     try:
-        return DatasetRecord(**{name: _value(name, row[name]) for name in _COLUMNS})
+        said = {name: _value(name, row[name]) for name in _COLUMNS}
+        if ERASED not in row:
+            return DatasetRecord(**said)
+        return SealedRecord(**said, seals=tuple(_seal(row[name]) for name in SEALS), erased=bool(row[ERASED]))
     except (KeyError, ValueError, TypeError) as error:
         raise DatasetChangedError(f"A record of the dataset cannot be read: {error}.", remedy=_REMEDY) from error
 
@@ -180,6 +213,12 @@ def _value(name: str, value: Any) -> Any:
             raise TypeError(f"{name} is no whole number")
         return value
     return _text(name, value)
+
+
+def _seal(value: Any) -> bytes:
+    if not isinstance(value, bytes) or len(value) != _SEAL_BYTES:
+        raise TypeError(f"a seal does not have {_SEAL_BYTES} bytes")
+    return value
 
 
 def _text(name: str, value: Any) -> str:

@@ -16,6 +16,7 @@ from governance.errors import DatasetError, LedgerError, NoDatasetError
 from governance.in_force import RecordedPolicy
 from governance.ports import Ledger, PolicyEngine
 from governance.registers.item_checks import RegisterName, moment
+from governance.registers.items import Contract
 from governance.registers.register import Registers
 from governance.registers.standing import ContractState
 from governance.types import Principal, utc_now
@@ -128,7 +129,7 @@ def planned(settings: Settings, asked: Asked, ledger: Ledger) -> AuditPlan:
         detectors=() if eyes is None else eyes.open().described(),
         listed=_listed(asked.opt_outs),
         signals=None if asked.signals is None else open_signals(asked.signals.absolute()),
-        contracts=_contracts(ledger, as_of),
+        contracts=_contracts(ledger, as_of, asked.name),
     )
 
 
@@ -223,7 +224,11 @@ def _listed(files: Sequence[Path]) -> DoNotTrain:
     return listed
 
 
-def _contracts(ledger: Ledger, as_of: str) -> dict[str, ContractState]:
+def _contracts(ledger: Ledger, as_of: str, dataset: str) -> dict[str, ContractState]:
+    """The states of contracts by their keys. One that does not cover the dataset is as good as unknown, whatever records say."""
     registers = Registers(ledger)
-    known = registers.list(RegisterName.CONTRACTS, withdrawn=True)
-    return {each.item.key: registers.contract_state(each.item.key, as_of) for each in known}
+    return {
+        each.item.key: registers.contract_state(each.item.key, as_of)
+        for each in registers.list(RegisterName.CONTRACTS, withdrawn=True)
+        if isinstance(each.item, Contract) and each.item.covers(dataset)
+    }

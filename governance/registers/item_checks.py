@@ -18,7 +18,7 @@ MAX_TEXT: Final = 4000
 """The most characters of a longer text. All texts of one item must fit into one ledger entry."""
 
 MAX_DATASETS: Final = 64
-"""The most datasets that one model or adapter names."""
+"""The most datasets that one item names."""
 
 MAX_COMPONENTS: Final = 64
 """The most components of a model."""

@@ -184,7 +184,7 @@ class Contract(_Item):
     is empty sets no limit. `shutdown` is when the vendor ends the service. `indemnity_scope` and `indemnity_exclusions` say
     what the vendor answers for and what not. `moderation_sla_hours` is within how many hours the vendor answers what is
     reported to it, 0 where nothing is agreed; `notice_days` how many days before `ends` notice must be given, 0 where none.
-    `document` is the SHA-256 of the signed file.
+    `document` is the SHA-256 of the signed file. `datasets` are the names of the datasets that it covers; empty for any.
     """
 
     register: ClassVar[RegisterName] = RegisterName.CONTRACTS
@@ -201,6 +201,11 @@ class Contract(_Item):
     moderation_sla_hours: int = 0
     notice_days: int = 0
     document: str = ""
+    datasets: tuple[str, ...] = ()
+
+    def covers(self, dataset: str) -> bool:
+        """Whether records of the dataset of this name may be under it: a record says so itself, and is not believed alone."""
+        return not self.datasets or dataset in self.datasets
 
 
 Item: TypeAlias = RegisteredModel | RegisteredAdapter | Vendor | Contract

@@ -29,12 +29,14 @@ answered contains [data.training.unlicensed[ground], {
 
 _licensed if training_licences.accepted(input.record.licence)
 
-# What may stand in place of a licence: a contract in force, or that the work is the operator's own.
+# What may stand in place of a licence: a contract in force, or that the work is the operator's own. A licence that nobody knows is
+# somebody's terms all the same, so that such a work is not simply one's own.
 _ground := "contract" if {
 	input.record.contract == "active"
 } else := "own" if {
 	input.record.source_kind == "own"
 	input.record.licence == ""
+	not "unknown_licence" in input.record.problems
 } else := "none"
 
 # METADATA

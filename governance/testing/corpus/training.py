@@ -81,6 +81,12 @@ def _licence_cases() -> list[Case]:
         _about("licence in other letters", _said(licence="mit"), "deny", "training.licence"),
         _about("no licence", _said(licence=""), "deny", "training.licence"),
         _about("no licence, own work", _said(licence="", source_kind="own"), "review", "training.licence"),
+        _about(
+            "own work under terms that nobody knows",
+            _said(licence="", source_kind="own", problems=["unknown_licence"]),
+            "deny",
+            "training.licence",
+        ),
         _about("other licence, own work", _said(licence="X", source_kind="own"), "deny", "training.licence"),
         _about("contract in place of a licence", both(_said(licence=""), in_force), "allow", "training.licence"),
         _about("one of two licences", _said(licence="GPL-2.0-only OR MIT"), "allow"),

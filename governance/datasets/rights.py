@@ -127,10 +127,7 @@ def _lines(text: str, name: str) -> Iterator[tuple[int, str, str]]:
     if text.lstrip().startswith("{"):
         rows: Iterable[tuple[int, object]] = _json_lines(text)
     else:
-        reader = csv.DictReader(io.StringIO(text))
-        if text.strip() and not {"kind", "value"} <= set(reader.fieldnames or ()):
-            raise DatasetError(f"{name} has no columns `kind` and `value`.", remedy="Name them in its first line.")
-        rows = ((reader.line_num, row) for row in reader)
+        rows = _csv_rows(text, name)
     for number, row in rows:
         kind, value = (row.get("kind"), row.get("value")) if isinstance(row, dict) else (None, None)
         if not isinstance(kind, str) or not isinstance(value, str):
@@ -139,6 +136,19 @@ def _lines(text: str, name: str) -> Iterator[tuple[int, str, str]]:
                 remedy='Write lines such as {"kind": "domain", "value": "example.org"}.',
             )
         yield number, kind.strip().lower(), value.strip()
+
+
+def _csv_rows(text: str, name: str) -> Iterator[tuple[int, object]]:
+    reader = csv.DictReader(io.StringIO(text), strict=True)
+    try:
+        if text.strip() and not {"kind", "value"} <= set(reader.fieldnames or ()):
+            raise DatasetError(f"{name} has no columns `kind` and `value`.", remedy="Name them in its first line.")
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise DatasetError(
+            f"{name} is no CSV: {error}, at line {reader.line_num}.", remedy="Close its quotes, one value in each line."
+        ) from error
 
 
 def _json_lines(text: str) -> Iterator[tuple[int, object]]:

@@ -62,13 +62,13 @@ def opened(content: bytes) -> Opened:
         return Opened(problem=Problem.UNREADABLE)
     found = Opened(MEDIA_TYPES[str(picture.format)], *picture.size)
     if found.width * found.height > MAX_PIXELS:
-        return replace(found, said=said_in(picture, decoded=False), problem=Problem.TOO_LARGE)
+        return replace(found, said=said_in(picture, content, decoded=False), problem=Problem.TOO_LARGE)
     try:
         picture.load()  # metadata may stand behind the pixels
-        found = replace(found, said=said_in(picture))
+        found = replace(found, said=said_in(picture, content))
         pixels = upright_rgb(picture)
     except Exception:  # noqa: BLE001 - as above, and the decoders' own
-        return replace(found, said=said_in(picture, decoded=False), problem=Problem.UNREADABLE)
+        return replace(found, said=said_in(picture, content, decoded=False), problem=Problem.UNREADABLE)
     return replace(found, width=pixels.shape[1], height=pixels.shape[0], pixels=pixels)
 
 

@@ -6,12 +6,13 @@ from typing import Any, Final
 
 from PIL import ImageFile, IptcImagePlugin
 
+from governance_adapters.datasets.content.packets import xmp_packets
 from governance_adapters.datasets.content.xmp import Said, said_by
 
 _EXIF_IFD: Final = 0x8769
 _GPS_IFD: Final = 0x8825
 _PNG: Final = "PNG"
-_PNG_XMP: Final = "XML:com.adobe.xmp"
+_XMP_TAG: Final = 0x02BC
 
 TAGS: Final = {0x013B: "exif_artist", 0x9C9D: "exif_artist"}
 EXIF_TAGS: Final = {0xA430: "exif_owner", 0xA431: "exif_serial", 0xA435: "exif_serial"}
@@ -23,17 +24,20 @@ IPTC_DATASETS: Final = {(2, 80): "iptc_byline", (2, 118): "iptc_contact", (2, 12
 """The same of IPTC-IIM 4.2: by-line, contact, and whoever wrote the caption."""
 
 
-def said_in(picture: ImageFile.ImageFile, *, decoded: bool = True) -> Said:
-    """What the metadata of an opened picture say; `broken` where any of them could not be read.
+def said_in(picture: ImageFile.ImageFile, content: bytes, *, decoded: bool = True) -> Said:
+    """What the metadata of an opened picture, whose file is `content`, say; `broken` where any of them could not be read.
 
     Of a picture that is not `decoded` only what its head says is read, and nothing is decoded for it.
     """
     # Pillow would decode a whole PNG to look for EXIF behind its pixels.
     ahead = decoded or picture.format != _PNG or "exif" in picture.info
     said = (_exif(picture) if ahead else Said()).with_(_iptc(picture))
-    packet = picture.info.get("xmp") or picture.info.get(_PNG_XMP)
-    if packet:
-        said = said.with_(said_by(packet.encode() if isinstance(packet, str) else bytes(packet)))
+    try:
+        packets = xmp_packets(picture, content)
+    except ValueError:
+        return said.with_(Said(broken=True))
+    for packet in packets:
+        said = said.with_(said_by(packet))
     return said
 
 
@@ -48,7 +52,9 @@ def _exif(picture: ImageFile.ImageFile) -> Said:
             found |= {kind for tag, kind in tags.items() if _filled(inner.get(tag))}
     except Exception:  # noqa: BLE001 - Pillow's parser raises many kinds for malformed blocks
         return Said(broken=True)
-    return Said(frozenset(found))
+    packet = exif.get(_XMP_TAG) if picture.format != "TIFF" else None  # of a TIFF it is the packet that everybody reads
+    said = said_by(packet) if isinstance(packet, bytes) else Said()
+    return said.with_(Said(frozenset(found), broken=packet is not None and not isinstance(packet, bytes)))
 
 
 def _iptc(picture: ImageFile.ImageFile) -> Said:

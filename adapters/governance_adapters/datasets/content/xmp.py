@@ -21,6 +21,9 @@ from governance.datasets.records import OptOut
 MAX_PACKET: Final = 2**20
 """The most bytes of a packet that are read."""
 
+MAX_DEPTH: Final = 64
+"""The most elements within each other that are read: what each of them says is looked up anew."""
+
 IPTC_EXT: Final = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
 DATA_MINING: Final = "{http://ns.useplus.org/ldf/xmp/1.0/}DataMining"
 RESERVATION: Final = ("{http://www.w3.org/ns/tdmrep/}reservation", "{http://www.w3.org/ns/tdmrep#}reservation")
@@ -77,12 +80,16 @@ class Said:
 
 
 def said_by(packet: bytes) -> Said:
-    """What a packet says; `broken` where it is no XMP, declares entities, or is larger than `MAX_PACKET`."""
+    """What a packet says; `broken` where it is no XMP, declares entities, is larger than `MAX_PACKET` or deeper than
+    `MAX_DEPTH`.
+    """
     if len(packet) > MAX_PACKET:
         return Said(broken=True)
     try:
         root: ET.Element = fromstring(packet.strip(b"\0"), forbid_dtd=True)
     except (ET.ParseError, DefusedXmlException, ValueError, LookupError, RecursionError):
+        return Said(broken=True)
+    if _is_deep(root):
         return Said(broken=True)
     personal, opt_outs, model_made = set[str](), set[OptOut](), False
     for name, text in _values(root):
@@ -90,7 +97,7 @@ def said_by(packet: bytes) -> Said:
             personal.add(PERSONAL[name])
         elif name == _REGION_TYPE and text == "Face":
             personal.add("xmp_face")
-        elif name == DATA_MINING and _last(text) not in MINING_ALLOWED:
+        elif name == DATA_MINING and not {*map(_last, text.split())} <= MINING_ALLOWED:
             opt_outs.add(OptOut.IPTC)
         elif name in RESERVATION and text != "0":
             opt_outs.add(OptOut.TDMREP)
@@ -99,14 +106,22 @@ def said_by(packet: bytes) -> Said:
     return Said(frozenset(personal), frozenset(opt_outs), model_made)
 
 
+def _is_deep(root: ET.Element) -> bool:
+    level = [root]
+    for _ in range(MAX_DEPTH):
+        level = [inner for element in level for inner in element]
+    return bool(level)
+
+
 def _values(root: ET.Element) -> Iterator[tuple[str, str]]:
     """Each attribute and each element that has a value, wherever it stands; of an array or a structure, its texts."""
     for element in root.iter():
         for name, text in element.attrib.items():
             if text.strip():
                 yield name, text.strip()
-        resource = str(element.get(f"{_RDF}resource", ""))
-        if text := " ".join(each.strip() for each in element.itertext() if each.strip()) or resource or _held(element):
+        resources = [inner.get(f"{_RDF}resource", "") for inner in element.iter()]
+        texts = [*resources, *map(str.strip, element.itertext())]
+        if text := " ".join(filter(None, texts)) or _held(element):
             yield str(element.tag), text
 
 

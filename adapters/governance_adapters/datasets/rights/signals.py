@@ -18,12 +18,13 @@ from functools import lru_cache
 from pathlib import Path
 from posixpath import normpath
 from typing import Any, Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from governance.canonical import Digest
 from governance.datasets.records import OptOut
 from governance.datasets.rights import domain_of
 from governance.errors import DatasetError
+from governance_adapters.datasets.rights.paths import Location
 
 CRAWLERS: Final = (
     "AI2Bot",
@@ -43,8 +44,11 @@ CRAWLERS: Final = (
 
 FILES: Final = ("robots.txt", "tdmrep.json", "headers.jsonl")
 _NO_TRAINING: Final = frozenset({"noai", "noimageai"})
-_SIGNAL: Final = re.compile(r"^\s*content-signal\s*:.*\bai-train\s*=\s*no\b", re.IGNORECASE | re.MULTILINE)
-_USAGE: Final = re.compile(r"^\s*content-usage\s*:\s*(/\S*)?.*\btrain-ai\s*=\s*n\b", re.IGNORECASE | re.MULTILINE)
+_SIGNAL: Final = re.compile(r"\bai-train\s*=\s*no\b", re.IGNORECASE)
+_USAGE: Final = re.compile(r"\btrain-ai\s*=\s*n\b", re.IGNORECASE)
+_AUTHORITY: Final = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.\-]*://(?:[^/?#@\\]*@)?(\[[^\]]*\]|[^/?#:@\[\]\\]+)(?::[0-9]*)?(?=[/?#]|$)"
+)
 _MOST_BYTES: Final = 4 * 1024 * 1024
 
 
@@ -53,8 +57,8 @@ class _Site:
     """What one domain said. `rules` are the locations of its TDMRep file in order; `headers` by URL."""
 
     robots: Any = None
-    usage: tuple[re.Pattern[str], ...] = ()
-    rules: tuple[tuple[re.Pattern[str], bool], ...] = ()
+    usage: tuple[Location, ...] = ()
+    rules: tuple[tuple[Location, bool], ...] = ()
     headers: Mapping[tuple[str, str], frozenset[OptOut]] = field(default_factory=dict)
 
 
@@ -79,7 +83,7 @@ class Signals:
         found = set(site.headers.get((domain, path), ()))
         if _kept_out(site, domain, path):
             found.add(OptOut.ROBOTS)
-        if next((reserved for pattern, reserved in site.rules if pattern.match(path)), False):
+        if next((reserved for location, reserved in site.rules if location.match(path)), False):
             found.add(OptOut.TDMREP)
         return tuple(sorted(found))
 
@@ -97,6 +101,7 @@ def open_signals(folder: Path) -> Signals:
                 raise DatasetError(
                     f"{place} is not called like a domain.", remedy="Name it like the host: `www.example.org`."
                 )
+            _check_names(place)
             domains.add(place.name)
             for name in FILES:
                 if (path := place / name).exists():
@@ -119,19 +124,19 @@ def _asked(url: str) -> tuple[str, str]:
     Whoever states a URL must not get round a rule by another spelling of it: escapes are resolved, and `.` and `..` too; scheme,
     port and fragment say nothing (RFC 3986, section 6.2.2).
     """
-    try:
-        parts = urlsplit(url)
-        domain = domain_of(f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or "")
-    except ValueError:
+    # Not by urlsplit: it refuses names of users that `URL_PATTERN` takes, and whoever wrote one would not be asked about.
+    authority = _AUTHORITY.match(url)
+    if authority is None:
         return "", ""
-    path = unquote(parts.path)
+    stated, _, query = url[authority.end() :].partition("#")[0].partition("?")
+    domain, path = domain_of(authority[1]), unquote(stated)
     ends = "/" if path.endswith(("/", "/.", "/..")) else ""
     path = f"/{normpath(f'/{path}').strip('/')}{ends}".replace("//", "/")
-    return domain, path + (f"?{unquote(parts.query)}" if parts.query else "")
+    return domain, path + (f"?{unquote(query)}" if query else "")
 
 
 def _kept_out(site: _Site, domain: str, path: str) -> bool:
-    if any(pattern.match(path) for pattern in site.usage):
+    if any(location.match(path) for location in site.usage):
         return True
     url = f"https://{domain}{quote(path, safe='/?&=')}"
     return site.robots is not None and not all(site.robots.can_fetch(url, agent) for agent in ("*", *CRAWLERS))
@@ -143,11 +148,13 @@ def _site(folder: str, domain: str, digest: Digest) -> _Site:
     del digest
     place = Path(folder) / domain
     robots = _text(place / "robots.txt")
+    if robots is not None and ("\0" in robots or robots.lstrip().startswith("<")):
+        raise _unreadable(place / "robots.txt", "it is no text in UTF-8, or a page in its place")
     return _Site(
         robots=_robots(robots),
         usage=_usage(robots or ""),
         rules=_rules(place / "tdmrep.json"),
-        headers=_headers(place / "headers.jsonl"),
+        headers=_headers(place / "headers.jsonl", domain),
     )
 
 
@@ -170,50 +177,100 @@ def _robots(text: str | None) -> Any:
     return Protego.parse(text)
 
 
-def _usage(text: str) -> tuple[re.Pattern[str], ...]:
+def _usage(text: str) -> tuple[Location, ...]:
     """Where training is refused by a usage preference: everywhere by `Content-Signal`, below a path by `Content-Usage`."""
-    everywhere = [_pattern("/")] if _SIGNAL.search(text) else []
-    return (*everywhere, *(_pattern(found[1] or "/") for found in _USAGE.finditer(text)))
+    found = []
+    for line in text.splitlines():
+        name, _, value = line.partition(":")
+        if name.strip().lower() == "content-signal" and _SIGNAL.search(value):
+            found.append(Location.of("/"))
+        elif name.strip().lower() == "content-usage" and _USAGE.search(value):
+            path = value.split(maxsplit=1)[0]
+            found.append(Location.of(path if path.startswith("/") else "/"))
+    return tuple(found)
 
 
-def _rules(path: Path) -> tuple[tuple[re.Pattern[str], bool], ...]:
+def _rules(path: Path) -> tuple[tuple[Location, bool], ...]:
     text = _text(path)
     if text is None:
         return ()
     try:
-        rules = json.loads(text)
-        return tuple((_pattern(str(rule["location"])), int(rule["tdm-reservation"]) == 1) for rule in rules)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        rules = json.loads(text, object_pairs_hook=_once)
+        if not isinstance(rules, list):
+            raise TypeError("no list")
+        return tuple(map(_rule, rules))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _unreadable(path, f"it is no list of locations with `tdm-reservation`: {error!r}") from error
 
 
-def _headers(path: Path) -> dict[tuple[str, str], frozenset[OptOut]]:
+def _rule(rule: Mapping[str, Any]) -> tuple[Location, bool]:
+    location, reserved = rule["location"], str(rule["tdm-reservation"])
+    if not location.startswith(("/", "*")) or reserved not in {"0", "1"}:
+        raise ValueError(f"{location!r}: {reserved}")
+    return Location.of(location), reserved == "1"
+
+
+def _headers(path: Path, domain: str) -> dict[tuple[str, str], frozenset[OptOut]]:
+    """The signals in headers by the place that was asked for; one of another domain would never be found there."""
     found: dict[tuple[str, str], frozenset[OptOut]] = {}
-    for number, line in enumerate((_text(path) or "").splitlines(), 1):
+    for number, line in enumerate((_text(path) or "").split("\n"), 1):
         if not line.strip():
             continue
         try:
-            headers = {str(name).lower(): str(value) for name, value in json.loads(line).items()}
-            url = _asked(headers["url"])
-        except (ValueError, KeyError, AttributeError, RecursionError) as error:
+            headers = _Headers.of(json.loads(line, object_pairs_hook=list))
+            (text,) = headers.values["url"]
+            url = _asked(text)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise _unreadable(path, f"line {number} is no object with `url`") from error
-        found[url] = found.get(url, frozenset()) | _of_headers(headers)
+        if url[0] != domain:
+            raise _unreadable(path, f"line {number} is about no URL of {domain}")
+        found[url] = found.get(url, frozenset()) | headers.opt_outs()
     return found
 
 
-def _of_headers(headers: Mapping[str, str]) -> frozenset[OptOut]:
-    directives = {
-        word.rpartition(":")[2].strip().lower() for word in headers.get("x-robots-tag", "").replace(";", ",").split(",")
-    }
-    said = {OptOut.X_ROBOTS_TAG} if directives & _NO_TRAINING else set()
-    return frozenset(said | ({OptOut.TDMREP} if headers.get("tdm-reservation", "").strip() == "1" else set()))
+@dataclass(frozen=True, slots=True)
+class _Headers:
+    """Headers by name in lower case: a server may send one several times, and whoever took them write them as a list."""
+
+    values: Mapping[str, list[str]]
+
+    @classmethod
+    def of(cls, pairs: list[tuple[str, Any]]) -> _Headers:
+        """Of the members of a JSON object, in order, also those of one name.
+
+        Raises:
+            TypeError: a value is an object, or a list of something else than texts and numbers.
+        """
+        values: dict[str, list[str]] = {}
+        for name, value in pairs:
+            for each in value if isinstance(value, list) else [value]:
+                if each is not None and not isinstance(each, (str, int, float)):
+                    raise TypeError(f"{name} is no text")
+                values.setdefault(name.lower(), []).append("" if each is None else str(each))
+        return cls(values)
+
+    def opt_outs(self) -> frozenset[OptOut]:
+        """What they reserve. A reservation that is neither 0 nor empty is one."""
+        words = re.split(r"[,;\s]+", ",".join(self.values.get("x-robots-tag", [])).lower())
+        said = {OptOut.X_ROBOTS_TAG} if {word.rpartition(":")[2] for word in words} & _NO_TRAINING else set[OptOut]()
+        reserved = {each.strip() for text in self.values.get("tdm-reservation", []) for each in text.split(",")}
+        return frozenset(said | ({OptOut.TDMREP} if reserved - {"", "0"} else set()))
 
 
-def _pattern(location: str) -> re.Pattern[str]:
-    """A path as TDMRep and RFC 9309 write it: `*` is anything, `$` at the end is the end; escapes are resolved."""
-    ends = location.endswith("$")
-    body = ".*".join(re.escape(unquote(piece)) for piece in location.removesuffix("$").split("*"))
-    return re.compile(body + ("$" if ends else ""), re.DOTALL)
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose members stand there once: readers differ in which of two they take."""
+    if len(members := dict(pairs)) != len(pairs):
+        raise ValueError("an object names a member twice")
+    return members
+
+
+def _check_names(place: Path) -> None:
+    """Refuse a folder of a domain without a snapshot, or with one under a name that nothing would read."""
+    names = {each.name for each in place.iterdir()}
+    if not names & {*FILES} or any(each.lower() in FILES and each not in FILES for each in names):
+        raise DatasetError(
+            f"{place} has no snapshot, or one under another name.", remedy=f"Name the files {', '.join(FILES)}."
+        )
 
 
 def _unreadable(path: Path, why: str) -> DatasetError:

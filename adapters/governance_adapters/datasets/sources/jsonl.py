@@ -119,12 +119,15 @@ def stated_objects(
 
 
 def _values(objects: Sequence[Mapping[str, Any] | None], names: Sequence[str], field: str) -> list[Any]:
-    """The value of the first of `names` that each object has."""
+    """The value of the first of `names` that states something in each object."""
     nothing: Mapping[str, Any] = {}
     name, *others = names
     found = [(each or nothing).get(name) for each in objects]
     for other in others:
-        found = [(each or nothing).get(other) if one is None else one for each, one in zip(objects, found, strict=True)]
+        found = [
+            (each or nothing).get(other) if one is None or one == "" else one
+            for each, one in zip(objects, found, strict=True)
+        ]
     return [quoted(each) if isinstance(each, str) else each for each in found] if field == "location" else found
 
 

@@ -175,16 +175,37 @@ def _members(file: BinaryIO, name: str, offset: int) -> Iterator[tarfile.TarInfo
     """Each member, without a list of all of them. What ends without its end mark where a header should be is broken."""
     file.seek(offset)
     try:
-        with tarfile.TarFile(fileobj=file, mode="r", errors="surrogateescape", encoding="utf-8") as tar:
+        headers: Any = _Headers(file)  # a file as far as one is only read
+        with tarfile.TarFile(fileobj=headers, mode="r", errors="surrogateescape", encoding="utf-8") as tar:
             while (member := tar.next()) is not None:
+                if member.size < 0 or tar.offset <= member.offset:
+                    raise ValueError(f"the member at byte {member.offset} ends before it begins")
                 yield member
                 tar.members = []  # type: ignore[attr-defined]  # else it keeps all of them
             file.seek(tar.offset if offset == 0 or tar.offset > offset else offset)
             rest = file.read(_BLOCK)
-    except (tarfile.TarError, OSError, ValueError) as error:
+    except (tarfile.TarError, OSError, ValueError, OverflowError, RecursionError) as error:
         raise _broken(name, str(error)) from error
     if rest.strip(b"\0"):
         raise _broken(name, f"no header at byte {tar.offset}")
+
+
+class _Headers:
+    """A file of which headers are read: none is longer than `MAX_JSON`, whatever it says of itself."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.name, self.seek, self.tell = getattr(file, "name", ""), file.seek, file.tell
+
+    def read(self, size: int) -> bytes:
+        """`size` bytes.
+
+        Raises:
+            ValueError: that is no size of a header.
+        """
+        if not 0 <= size <= MAX_JSON:
+            raise ValueError(f"a header of {size} bytes")
+        return self._file.read(size)
 
 
 def _content(file: BinaryIO, member: tarfile.TarInfo) -> bytes:

@@ -13,15 +13,16 @@ export HF_HUB_OFFLINE ?= 1
 demo: $(STAMP)
 	$(BIN)/governance demo --folder demo-output
 
+# In the order of the files: the long ones come first, and the many short ones at the end leave no process idle.
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Longer than the tests, bounded: kills and crashes, and every way to alter a ledger, on SQLite and on PostgreSQL; and every
-# pipeline class, where the tests run one of each family.
+# pipeline class, where the tests run one of each family, and every alteration before several processes on both databases.
 proof: $(STAMP)
 	PYTHONPATH=.:tests $(BIN)/python -m proof.kills
 	PYTHONPATH=.:tests $(BIN)/python -m proof.mutations
-	$(BIN)/python -m pytest -n 2 --every-class tests/integration/test_pipeline_classes.py
+	$(BIN)/python -m pytest -n 2 --every-class tests/integration/test_pipeline_classes.py tests/integration/test_verify_processes.py
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/line.py

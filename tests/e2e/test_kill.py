@@ -22,8 +22,9 @@ from support.kills import check_acknowledged, check_growth, wait_for
 from support.line_work import Diary, opened
 from support.nursery import Nursery
 
-KILLS = {"sqlite": 50, "postgresql": 10}
-EARLY = 10
+KILLS = {"sqlite": 24, "postgresql": 10}
+"""A sample of those of `make proof`."""
+EARLY = 6
 """Every so many kills one comes while the process still opens the installation: recovery itself is killed."""
 WORK_S, OPENING_S = 2.0, 0.4
 """Within how many seconds a kill comes: ten images or so, and the time it takes to open."""

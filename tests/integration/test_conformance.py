@@ -5,6 +5,7 @@ if they did not.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from functools import reduce
 from operator import add
@@ -16,7 +17,7 @@ from governance.testing.conformance import Conformance, by_data, compare
 from governance.testing.corpus import Case, cases, changed_data, example_data, rule_cases
 from governance.types import Stage
 from governance_adapters.policy.bundle import Bundle, default_bundle_path
-from support.engines import ENGINES, all_engines
+from support.engines import ENGINES, Answers, all_engines, embedded, looked_up
 
 PLANTED = {
     "a threshold that does not count itself": (
@@ -63,11 +64,36 @@ def bundle() -> Bundle:
 
 
 @pytest.fixture(scope="module")
-def run(opa: str, bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Conformance:
+def groups() -> list[list[Case]]:
+    return by_data(cases())
+
+
+@pytest.fixture(scope="module")
+def said(bundle: Bundle, groups: list[list[Case]]) -> Answers:
+    """What the embedded engine says to the whole corpus, unvalidated."""
+    return embedded(bundle, example_data(bundle.data), groups)
+
+
+@pytest.fixture(scope="module")
+def run(
+    opa: str, bundle: Bundle, groups: list[list[Case]], said: Answers, tmp_path_factory: pytest.TempPathFactory
+) -> Conformance:
     """The whole corpus, unvalidated, on all three."""
-    groups = by_data(cases())
-    engines = all_engines(opa, tmp_path_factory.mktemp("run"), bundle, example_data(bundle.data), groups)
+    engines = all_engines(opa, tmp_path_factory.mktemp("run"), bundle, example_data(bundle.data), groups, said)
     return reduce(add, map(compare, groups, engines))
+
+
+def test_each_rule_decides_by_one_field(groups: list[list[Case]], said: Answers) -> None:
+    """The embedded engine alone: this needs no `opa`."""
+    asked = set()
+    for number, group in enumerate(groups):
+        answer = looked_up(said, number)
+        for case in group:
+            asked.add(case.name)
+            decision = answer(case.stage, json.dumps(case.content))
+            assert decision["outcome"] == case.outcome, (case.name, decision)
+            assert {reason["code"] for reason in decision["reasons"]} >= case.codes, (case.name, decision)
+    assert asked >= {case.name for case in rule_cases()}
 
 
 def test_all_three_engines_agree_on_the_whole_corpus(run: Conformance, figure: Callable[[str], None]) -> None:
@@ -88,13 +114,20 @@ def test_every_planted_disagreement_is_found_in_every_engine(
 ) -> None:
     """Each engine in turn decides by rules of which one was changed, and the run must say on which input."""
     data, asked = together(example_data(bundle.data), rule_cases())
-    (sound,) = all_engines(opa, tmp_path / "sound", bundle, data, [asked])
+    (sound,) = all_engines(opa, tmp_path / "sound", bundle, data, [asked], embedded(bundle, data, [asked]))
     assert compare(asked, sound).disagreements == ()
     found = {}
     for number, (plant, change) in enumerate(PLANTED.items()):
-        (broken,) = all_engines(opa, tmp_path / str(number), planted(bundle, *change), data, [asked])
+        rules = planted(bundle, *change)
+        answers = embedded(rules, data, [asked])
+        seen = compare(asked, {**sound, "embedded": looked_up(answers, 0)}).disagreements
+        # The others are asked where the embedded engine shows it: starting them is dear, and so is each question.
+        names = {one.case for one in seen}
+        telling = [case for case in asked if case.name in names]
+        assert telling, plant
+        (broken,) = all_engines(opa, tmp_path / str(number), rules, data, [telling], answers)
         for engine in ENGINES:
-            found[plant, engine] = compare(asked, {**sound, engine: broken[engine]}).disagreements
+            found[plant, engine] = compare(telling, {**sound, engine: broken[engine]}).disagreements
     assert [missed for missed, disagreements in found.items() if not disagreements] == []
     for (plant, engine), disagreements in found.items():
         for one in disagreements:

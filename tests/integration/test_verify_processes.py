@@ -33,9 +33,10 @@ TOGETHER = 5
 """Alterations at once, so that there is an order to keep."""
 ROUNDS = 3
 KINDS = 30
+"""So many rounds and kinds a sample has, the databases together."""
 
 
-@pytest.fixture(scope="module", params=DATABASES)
+@pytest.fixture(scope="module")
 def prepared(request):
     if request.param == "postgresql":
         require("postgres", postgres.available(), postgres.WHY)
@@ -94,12 +95,23 @@ def independent(chance):
     return chance.sample(kinds, TOGETHER)
 
 
-def test_parts_of_any_length_come_to_the_same(prepared):
+def pytest_generate_tests(metafunc):
+    """What is done many times takes long: `make proof` does all of it on each database, the tests some of it on each."""
+    every = metafunc.config.getoption("--every-class")
+    kinds = sorted(ALTERATIONS) if every else random.Random(5).sample(sorted(ALTERATIONS), KINDS)
+    many = {"kinds": kinds, "seeds": list(range(ROUNDS))}
+    shared = 1 if every else len(DATABASES)
+    for name in many.keys() & set(metafunc.fixturenames):
+        given = [(database, many[name][place % shared :: shared]) for place, database in enumerate(DATABASES)]
+        metafunc.parametrize(("prepared", name), given, ids=DATABASES, indirect=["prepared"], scope="module")
+
+
+def test_parts_of_any_length_come_to_the_same(prepared, kinds):
     chance = random.Random(5)
     with prepared.engine.connect() as connection:
         with connection.begin():
             rows = snapshot(connection)
-        for kind in chance.sample(sorted(ALTERATIONS), KINDS):
+        for kind in kinds:
             with connection.begin() as transaction:
                 ALTERATIONS[kind](Altering(connection, rows, chance))
                 one, other = (
@@ -112,9 +124,13 @@ def test_parts_of_any_length_come_to_the_same(prepared):
             assert len(one) == len(set(one)), kind
 
 
-@pytest.mark.parametrize("seed", range(ROUNDS))
-def test_several_processes_name_what_one_names(prepared, seed):
-    chance = random.Random(seed)
+def test_several_processes_name_what_one_names(prepared, seeds):
+    assert seeds
+    for seed in seeds:
+        look_with_several(prepared, random.Random(seed))
+
+
+def look_with_several(prepared, chance):
     for _ in range(20):  # alterations that stand in each other's way are drawn again
         try:
             with altered(prepared, independent(chance), chance), read_only(prepared) as reader:

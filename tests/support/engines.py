@@ -28,28 +28,30 @@ ENGINES = ("embedded", "server", "opa eval")
 _Groups: TypeAlias = "Sequence[Sequence[Case]]"
 _Question: TypeAlias = "tuple[int, Stage, str]"
 """The number of a group, the stage, and the input as JSON text."""
-_Answers: TypeAlias = "dict[_Question, Any]"
+Answers: TypeAlias = "dict[_Question, Any]"
 """What an engine said, a `PolicyError` where it failed; a question is not there where the answer is undefined."""
 _Changes: TypeAlias = "Mapping[int, Mapping[str, Any]]"
 
 
 def all_engines(
-    opa: str, folder: Path, bundle: Bundle, data: Mapping[str, Any], groups: _Groups
+    opa: str, folder: Path, bundle: Bundle, data: Mapping[str, Any], groups: _Groups, said: Answers
 ) -> list[dict[str, Evaluator]]:
-    """All three, side by side: for each group an evaluator of each engine, which knows what that engine said."""
-    with ThreadPoolExecutor(3) as threads:
+    """All three: for each group an evaluator of each engine, which knows what that engine said.
+
+    The embedded one has `said` so already; see `embedded`. The others are asked side by side.
+    """
+    with ThreadPoolExecutor(2) as threads:
         asked = [
-            threads.submit(embedded, bundle, data, groups),
             threads.submit(served, opa, folder / "server", bundle, data, groups),
             threads.submit(opa_eval, opa, folder / "eval", bundle, data, groups),
         ]
-        said = dict(zip(ENGINES, [one.result() for one in asked], strict=True))
-    return [{name: _looked_up(answers, group) for name, answers in said.items()} for group in range(len(groups))]
+        every = dict(zip(ENGINES, [said, *(one.result() for one in asked)], strict=True))
+    return [{name: looked_up(answers, group) for name, answers in every.items()} for group in range(len(groups))]
 
 
-def embedded(bundle: Bundle, data: Mapping[str, Any], groups: _Groups) -> _Answers:
+def embedded(bundle: Bundle, data: Mapping[str, Any], groups: _Groups) -> Answers:
     """What the embedded engine answers. Where it refuses to load rules and data it answers nothing."""
-    answers: _Answers = {}
+    answers: Answers = {}
     for number, group in enumerate(groups):
         changed = dataclasses.replace(bundle, data=changed_data(data, group[0].data))
         try:
@@ -62,14 +64,14 @@ def embedded(bundle: Bundle, data: Mapping[str, Any], groups: _Groups) -> _Answe
     return answers
 
 
-def served(opa: str, folder: Path, bundle: Bundle, data: Mapping[str, Any], groups: _Groups) -> _Answers:
+def served(opa: str, folder: Path, bundle: Bundle, data: Mapping[str, Any], groups: _Groups) -> Answers:
     """What a real policy server answers that has the rules of the bundle and claims its revision.
 
     The data is no part of the server's bundle, but put there and changed while it runs.
     """
     rules = folder / "rules"
     _write_rules(rules, bundle, {"roots": ["governance"], "revision": bundle.revision})
-    answers: _Answers = {}
+    answers: Answers = {}
     held: dict[str, Any] = {}
     with opa_server(opa, folder, "--bundle", rules) as server:
         engine = OpaEngine(bundle, server.url, timeout=60, connections=1)
@@ -82,14 +84,14 @@ def served(opa: str, folder: Path, bundle: Bundle, data: Mapping[str, Any], grou
     return answers
 
 
-def opa_eval(opa: str, folder: Path, bundle: Bundle, data: Mapping[str, Any], groups: _Groups) -> _Answers:
+def opa_eval(opa: str, folder: Path, bundle: Bundle, data: Mapping[str, Any], groups: _Groups) -> Answers:
     """What `opa eval` answers, with strict builtin errors.
 
     All is asked in one run, the changes to the data of a group standing in `with`; data that is taken away cannot, so
     such a group has a run of its own.
     """
     together: dict[int, Sequence[Case]] = {}
-    answers: _Answers = {}
+    answers: Answers = {}
     for number, group in enumerate(groups):
         if None in group[0].data.values():
             own = folder / str(number)
@@ -103,8 +105,8 @@ def opa_eval(opa: str, folder: Path, bundle: Bundle, data: Mapping[str, Any], gr
     return answers | _answers(opa, folder, questions, changes)
 
 
-def _said(evaluator: Evaluator, group: int, cases: Sequence[Case]) -> _Answers:
-    answers: _Answers = {}
+def _said(evaluator: Evaluator, group: int, cases: Sequence[Case]) -> Answers:
+    answers: Answers = {}
     for question in _questions(group, cases):
         _, stage, content = question
         try:
@@ -114,7 +116,9 @@ def _said(evaluator: Evaluator, group: int, cases: Sequence[Case]) -> _Answers:
     return answers
 
 
-def _looked_up(answers: _Answers, group: int) -> Evaluator:
+def looked_up(answers: Answers, group: int) -> Evaluator:
+    """An evaluator of this group, by what an engine said."""
+
     def evaluate(stage: Stage, content: str) -> Any:
         answer = answers.get((group, stage, content))
         if isinstance(answer, PolicyError):
@@ -156,7 +160,7 @@ def _write_bundle(folder: Path, bundle: Bundle, data: Mapping[str, Any]) -> None
     (folder / "bundle" / "data.json").write_text(json.dumps(data))
 
 
-def _answers(opa: str, folder: Path, questions: Sequence[_Question], changes: _Changes) -> _Answers:
+def _answers(opa: str, folder: Path, questions: Sequence[_Question], changes: _Changes) -> Answers:
     """The answers to the questions that have one, and the error of each that failed.
 
     Where a run fails, halves of its questions have a run each, until it is known which those are.
@@ -173,7 +177,7 @@ def _answers(opa: str, folder: Path, questions: Sequence[_Question], changes: _C
         return first | second
 
 
-def _evaluated(opa: str, folder: Path, questions: Sequence[_Question], changes: _Changes) -> _Answers:
+def _evaluated(opa: str, folder: Path, questions: Sequence[_Question], changes: _Changes) -> Answers:
     asked: dict[str, dict[str, Any]] = {}
     for number, (group, stage, content) in enumerate(questions):
         asked.setdefault(f"{group} {stage.value}", {})[str(number)] = json.loads(content)

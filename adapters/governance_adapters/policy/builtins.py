@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from governance.errors import PolicyError
@@ -114,7 +115,13 @@ class _Token:
 _NOTHING = _Token("", "", 0, first=False)
 
 
+@lru_cache(maxsize=256)
 def _read(path: str, text: str) -> _Module:
+    """What a file says; kept, because whoever allows a model or reloads a bundle reads all its other files again.
+
+    Raises:
+        PolicyError: it hides a call, or is no text of Rego.
+    """
     module = _Module(path)
     tokens = [_NOTHING, *_tokens(path, text), _NOTHING, _NOTHING, _NOTHING]
     for index, token in enumerate(tokens[:-3]):

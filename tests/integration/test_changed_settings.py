@@ -140,7 +140,6 @@ def test_no_test_depends_on_a_setting(opa: OpaCommand, settings: Mapping[str, An
     data = {**json.loads((bundle / "data.json").read_text()), **settings}
     (bundle / "data.json").write_text(json.dumps(data))
     assert Bundle.load(bundle).data == data
-    tests = opa.test(bundle)
-    assert tests.failed == ()
-    assert len(tests.passed) > 90
-    assert tests.complete
+    told = json.loads(opa.run(bundle, "test", "--timeout", "60s", "--format", "json", "--bundle", ".").stdout)
+    assert [f"{each['package']}.{each['name']}" for each in told if each.keys() & {"fail", "error", "skip"}] == []
+    assert len(told) > 90

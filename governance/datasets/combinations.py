@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 from governance.canonical import Digest, Json, canonical_bytes
 from governance.datasets.policy_input import RecordFacts, record_input
 from governance.errors import PolicyError
 from governance.ports import PolicyEngine
-from governance.types import Outcome, Stage
+from governance.types import Decision, Outcome, Stage
 
 COMBINATIONS_VERSION: Final = 1
 _ASKED_AT_ONCE: Final = 4
@@ -73,28 +73,59 @@ class Judged:
         return dict(sorted(counts.items()))
 
 
-def judge(combinations: Mapping[RecordFacts, int], policy: PolicyEngine, *, time: str, purpose: str) -> Judged:
-    """Ask policy about each combination, some at once; the values are how many records have it.
+class Judge:
+    """Asks policy about combinations of facts, each once and some at a time, while whoever finds them looks for more.
 
     `policy` must be safe to call from any thread, as all engines of this project are. `time` is the audit's, RFC 3339 in UTC.
-
-    Raises:
-        PolicyError: a decision failed, or the bundle changed meanwhile: then nothing was judged by one policy.
-        DatasetError: a score is out of its range.
+    Use it in a `with`: at its end nothing is asked any more.
     """
 
-    def asked(facts: RecordFacts) -> tuple[Digest, Judgement]:
-        decision = policy.decide(Stage.TRAINING, record_input(facts, time=time, purpose=purpose))
-        codes = tuple(sorted({reason.code for reason in decision.reasons}))
-        return decision.bundle_revision, Judgement(facts, combinations[facts], decision.outcome, codes)
+    def __init__(self, policy: PolicyEngine, *, time: str, purpose: str) -> None:
+        self._policy, self._time, self._purpose = policy, time, purpose
+        self._asked: dict[RecordFacts, Future[Decision]] = {}
+        self._threads = ThreadPoolExecutor(_ASKED_AT_ONCE)
 
-    waiting = sorted(combinations, key=lambda each: each.key)
-    answers = [asked(each) for each in waiting[:1]]  # alone: an engine looks at its bundle when it is asked
-    with ThreadPoolExecutor(_ASKED_AT_ONCE) as threads:
-        answers += threads.map(asked, waiting[1:])
-    revisions = {revision for revision, _ in answers} or {policy.bundle_revision}
-    if len(revisions) > 1:
-        raise PolicyError(
-            "The policy bundle changed while the dataset was judged.", remedy="Run the audit again: it goes on."
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.shutdown(cancel_futures=True)
+
+    def ask(self, combinations: Iterable[RecordFacts]) -> None:
+        """Ask about those that were not asked about before; does not wait for the answers.
+
+        Raises:
+            DatasetError: a score is out of its range.
+        """
+        for facts in combinations:
+            if facts not in self._asked:
+                content = record_input(facts, time=self._time, purpose=self._purpose)
+                self._asked[facts] = self._threads.submit(self._policy.decide, Stage.TRAINING, content)
+                if len(self._asked) == 1:  # alone: an engine looks at its bundle when it is asked
+                    wait(self._asked.values())
+
+    def judged(self, combinations: Mapping[RecordFacts, int]) -> Judged:
+        """What policy says of each combination; the values are how many records have it.
+
+        Raises:
+            PolicyError: a decision failed, or the bundle changed meanwhile: then nothing was judged by one policy.
+            DatasetError: a score is out of its range.
+        """
+        self.ask(combinations)
+        decided = {facts: self._asked[facts].result() for facts in sorted(combinations, key=lambda each: each.key)}
+        revisions = {each.bundle_revision for each in decided.values()} or {self._policy.bundle_revision}
+        if len(revisions) > 1:
+            raise PolicyError(
+                "The policy bundle changed while the dataset was judged.", remedy="Run the audit again: it goes on."
+            )
+        judgements = (
+            Judgement(facts, combinations[facts], each.outcome, tuple(sorted({reason.code for reason in each.reasons})))
+            for facts, each in decided.items()
         )
-    return Judged(revisions.pop(), time, purpose, tuple(judgement for _, judgement in answers))
+        return Judged(revisions.pop(), self._time, self._purpose, tuple(judgements))
+
+
+def judge(combinations: Mapping[RecordFacts, int], policy: PolicyEngine, *, time: str, purpose: str) -> Judged:
+    """Ask policy about combinations that are all known; see `Judge`."""
+    with Judge(policy, time=time, purpose=purpose) as asking:
+        return asking.judged(combinations)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from governance.canonical import Digest, Json, canonical_bytes
 from governance.datasets.audit_entries import Audited
-from governance.datasets.combinations import Judged, judge
+from governance.datasets.combinations import Judge, Judged
 from governance.datasets.leaves import SaltKey
 from governance.datasets.report import REPORT_VERSION
 from governance.errors import DatasetChangedError, DatasetError
@@ -53,13 +53,19 @@ def run_audit(
     """
     journal = folder.journal
     files = _read(plan, folder, daft, engine, workers, progress)
-    rights = find_rights(
-        daft, files, Said(plan.listed, plan.signals), folder.rights, done=_counted(progress, "join", len(files))
-    )
-    combinations = rights.combinations()
-    progress("judge", 0, len(combinations))
-    judged = judge(combinations, policy, time=journal.as_of, purpose=plan.purpose)
-    progress("judge", len(combinations), len(combinations))
+    with Judge(policy, time=journal.as_of, purpose=plan.purpose) as judge:
+        rights = find_rights(
+            daft,
+            files,
+            Said(plan.listed, plan.signals),
+            folder.rights,
+            done=_counted(progress, "join", len(files)),
+            found=judge.ask,
+        )
+        combinations = rights.combinations()
+        progress("judge", 0, len(combinations))
+        judged = judge.judged(combinations)
+        progress("judge", len(combinations), len(combinations))
     total = sum(combinations.values())
     progress("sort", 0, total)
     records = sort_records(rights.joined, rights.tables, rights.decisions(judged), folder.path)

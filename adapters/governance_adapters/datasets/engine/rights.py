@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +20,7 @@ from governance_adapters.datasets.rights.signals import Signals
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CHUNK_BYTES: Final = 192 * 1024 * 1024
+CHUNK_BYTES: Final = 64 * 1024 * 1024
 """How many bytes of parts are joined at once: what is interrupted is done again from the last chunk on."""
 
 _CHUNK: Final = "chunk"
@@ -58,18 +58,26 @@ class Rights:
 
 
 def find_rights(
-    daft: Any, parts: Sequence[Path], said: Said, folder: Path, *, done: Callable[[int], None] = lambda _: None
+    daft: Any,
+    parts: Sequence[Path],
+    said: Said,
+    folder: Path,
+    *,
+    done: Callable[[int], None] = lambda _: None,
+    found: Callable[[Iterable[RecordFacts]], None] = lambda _: None,
 ) -> Rights:
     """Join the records of `parts` (files of `reading`) with their rights, chunk by chunk, into `folder`.
 
-    A chunk that is there already stays. `done` is told how many parts each chunk had.
+    A chunk that is there already stays. `done` is told how many parts each chunk had, `found` the facts in it, so that they can
+    be looked at while the next one is joined.
 
     Raises:
         DatasetError: the parts or the snapshots cannot be read.
     """
     folder.mkdir(exist_ok=True)
     tables = rights_tables(parts, folder, said.listed, said.signals, near_duplicates(parts, folder))
-    files, found = [], []
+    named = _Named(tables.licences["licence"].to_pylist())
+    files, counted = [], []
     for number, chunk in enumerate(_chunks(parts)):
         file = folder / f"{_CHUNK}-{number:05d}.parquet"
         if file.exists():
@@ -78,13 +86,27 @@ def find_rights(
             joined = join_rights(daft, chunk, tables, said.signals)
             _write(joined, file)
         files.append(file)
-        found.append(combinations(joined))
+        counted.append(combinations(joined))
+        found(named.facts(counted[-1]))
         done(len(chunk))
-    keys = summed(found)
-    licences = tables.licences["licence"].to_pylist()
-    rows = zip(*(keys[name].to_pylist() for name in KEY), strict=True)
-    facts = tuple(facts_of(number, personal, licences[code], flags) for number, personal, code, flags in rows)
-    return Rights(Joined(tuple(parts), tuple(files)), tables, keys, facts)
+    keys = summed(counted)
+    return Rights(Joined(tuple(parts), tuple(files)), tables, keys, tuple(named.facts(keys)))
+
+
+class _Named:
+    """The facts that numbers stand for, each made once. `licences` are those of their codes."""
+
+    def __init__(self, licences: Sequence[str]) -> None:
+        self._licences = licences
+        self._facts: dict[tuple[int, str, int, int], RecordFacts] = {}
+
+    def facts(self, keys: pa.Table) -> Iterator[RecordFacts]:
+        """The facts of each row of `keys`, which has the columns of `joining.KEY`."""
+        for key in zip(*(keys[name].to_pylist() for name in KEY), strict=True):
+            if key not in self._facts:
+                number, personal, code, flags = key
+                self._facts[key] = facts_of(number, personal, self._licences[code], flags)
+            yield self._facts[key]
 
 
 def _read(file: Path) -> pa.Table:

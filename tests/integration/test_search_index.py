@@ -25,7 +25,8 @@ from governance.testing.ledger_search import CASES, PDQ, distinct_records, found
 from governance.testing.search_records import Told
 from governance.traits import traits_of
 from governance.types import Fingerprint
-from governance_adapters.storage.audit_postings import MAX_PAGES, compare
+from governance_adapters.storage import audit_postings
+from governance_adapters.storage.audit_postings import compare
 from governance_adapters.storage.ledger import SqliteLedger
 from governance_adapters.storage.postgres_ledger import PostgresLedger
 from governance_adapters.storage.postings import PAGE, Indexed, index, kept_in_step, rebuild
@@ -240,11 +241,12 @@ class TestAlterations:
         if damage != "a field is deleted":
             assert rows_of(ledger) == before
 
-    def test_more_than_can_be_named_is_counted(self):
+    def test_more_than_can_be_named_is_counted(self, monkeypatch):
+        monkeypatch.setattr(audit_postings, "MAX_PAGES", 5)
         engine = create_engine("sqlite://")
         METADATA.create_all(engine)
         entry = Told().record().entry
-        count = (MAX_PAGES + 2) * PAGE
+        count = (5 + 2) * PAGE
         leaves = [
             {"seq": n, "id": f"e{n}", "kind": "intent", "subject": "g", "time": entry.time, "leaf": entry.leaf()}
             for n in range(count)
@@ -256,7 +258,7 @@ class TestAlterations:
             connection.execute(delete(POSTING).where(POSTING.c.seq % PAGE == 7))
             problems = list(compare(connection))
         engine.dispose()
-        assert len(problems) == MAX_PAGES + 1
+        assert len(problems) == 5 + 1
         assert problems[0].startswith("Entry 7 (e7)")
         assert "2 more pages" in problems[-1]
 

@@ -175,7 +175,7 @@ class GovernedTraining:
     def __enter__(self) -> Self:
         try:
             self._run.begin()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: what was opened is closed, and it goes on
             self._opened.close()
             raise
         return self
@@ -200,7 +200,7 @@ class GovernedTraining:
             found = self._whole_model(path, name) if whole else self._adapter_file(file, name)
             verified = verify_signature(folder, signed.file, key=keys / PUBLIC)
             return self._run.finish(found, signed.as_json()), verified
-        except BaseException:
+        except BaseException:  # Ctrl-C too: no signature stays behind on what was not finished
             signed.file.unlink(missing_ok=True)
             raise
 

@@ -87,7 +87,7 @@ class Gatherer:
     maker: str
 
     def gather(self, named: Named, made: str = "") -> Sources:
-        """The sources of a document about what `named` found, made at `made` (RFC 3339 in UTC; empty for now).
+        """The sources of a document about what `named` found, made at `made` (RFC 3339 in UTC; empty: at this moment).
 
         Raises:
             DocumentError: a record that is needed is gone, or cannot be read.

@@ -178,7 +178,7 @@ class TrainingRun:
                 )
             self._check_result(result)
             judged = self._asked(Phase.FINISH)
-        except Exception as error:
+        except Exception as error:  # whatever it is: the run has failed, an entry says so, and it goes on
             self._fail("finish", error)
             raise
         if judged.decision.outcome is not Outcome.ALLOW:
